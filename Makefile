@@ -1,0 +1,50 @@
+# Each target sets up what it needs: a Python 3.11 or newer with venv is all it asks of the machine.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check format lint types lock clean
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SOURCES := service worker mirror simulator dev tests
+
+help: ## what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY) ## a virtual environment in .venv with everything pinned in requirements-dev.txt
+
+$(READY): requirements-dev.txt
+	@PYTHON=$${PYTHON:-$$(sh dev/find-python.sh)} || exit 1; \
+	echo "Setting up $(VENV) (once, about a minute) ..."; \
+	"$$PYTHON" -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: $(READY) ## the main job end to end on an embedded Redis, then exit
+	@$(BIN)/python -m dev demo
+
+run: $(READY) ## web, worker and Redis on port 8080, staying until Ctrl-C; data is kept in data/
+	@$(BIN)/python -m dev run
+
+test: $(READY) ## the tests
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## what CI runs: format, lint, types, tests with warnings as errors and branch coverage
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+format: $(READY) ## rewrite the sources in the project's format
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+lock: $(READY) ## compile requirements*.txt from pyproject.toml
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+		pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+		--extra dev pyproject.toml -o requirements-dev.txt
+
+clean: ## remove what make and the tools made; data/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
