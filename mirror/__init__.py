@@ -1,0 +1,1 @@
+"""The review mirror itself: the domain, pure, in `mirror.domain`; its Redis side in `mirror.storage`."""

@@ -1,0 +1,94 @@
+"""A review's history read backwards and forwards: its first payload, and its record as of a moment. Performs no I/O."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from mirror.domain.changes import Change, Kind, redo, undo
+from mirror.domain.lifecycle import FIRST_STATUS, TRANSITIONS, Status, Trigger
+from mirror.domain.record import Record
+from mirror.domain.review import is_deleted
+
+
+def first_payload(record: Record, changes: Sequence[Change]) -> dict[str, Any]:
+    """Work out the payload with which a review was first seen. `changes` is its whole history, the oldest first.
+
+    A reappearance is stored against the last live snapshot, so going back over it lands before the absence.
+    """
+    payload = record.review
+    inside_absence = False
+    for change in reversed(changes):
+        if inside_absence:
+            if change.kind is not Kind.VANISHED:
+                continue
+            # `payload` is the live snapshot before this very change.
+            inside_absence = False
+            continue
+        payload = undo(payload, change)
+        inside_absence = change.kind is Kind.REAPPEARED and _vanished_before(changes, change.version)
+    return payload
+
+
+def _vanished_before(changes: Sequence[Change], version: int) -> bool:
+    """Tell whether the absence that ended with this version began with the review live, not with its first sight."""
+    for change in reversed(changes):
+        if change.version < version and change.kind in (Kind.VANISHED, Kind.REAPPEARED):
+            return change.kind is Kind.VANISHED
+    return False
+
+
+def replay(first: dict[str, Any], changes: Sequence[Change]) -> Record | None:
+    """Fold a history, the oldest change first, into the record it describes; None for an empty one.
+
+    What a record remembers only for the reducer (windows, fingerprints) is not part of a history and stays empty, and
+    `last_received_at` is the time of the last change.
+    """
+    record: Record | None = None
+    for change in changes:
+        record = _begin(first, change) if record is None else _apply(record, change)
+    return record
+
+
+def _begin(first: dict[str, Any], change: Change) -> Record:
+    status = FIRST_STATUS[_trigger(first)]
+    at = change.received_at
+    return Record(
+        id=first["id"],
+        status=status,
+        version=change.version,
+        review=first,
+        first_seen_at=at,
+        last_changed_at=at,
+        last_received_at=at,
+        missing_since=at if status is Status.MISSING else None,
+        ambiguous=change.ambiguous,
+    )
+
+
+def _apply(record: Record, change: Change) -> Record:
+    returned = change.kind is Kind.REAPPEARED
+    base = record.last_live if returned and record.last_live is not None else record.review
+    review = redo(base, change)
+    status = TRANSITIONS[record.status, _trigger(review)]
+    last_live, missing_since = record.last_live, record.missing_since
+    if change.kind is Kind.VANISHED:
+        last_live, missing_since = record.review, change.received_at
+    elif returned:
+        last_live, missing_since = None, None
+    return msgspec.structs.replace(
+        record,
+        version=change.version,
+        status=status,
+        review=review,
+        last_live=last_live,
+        missing_since=missing_since,
+        reappearances=record.reappearances + returned,
+        ambiguous=change.ambiguous,
+        last_changed_at=change.received_at,
+        last_received_at=change.received_at,
+    )
+
+
+def _trigger(review: dict[str, Any]) -> Trigger:
+    return Trigger.DELETED if is_deleted(review) else Trigger.SHOWN

@@ -1,0 +1,59 @@
+"""The mirror's record of one review, and a delivery that may change it. Performs no I/O."""
+
+from typing import Any
+
+import msgspec
+
+from mirror.domain.changes import Source
+from mirror.domain.lifecycle import Status
+
+SCHEMA_VERSION = 1
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """One accepted report about a review. `received_at` is in milliseconds since 1970 UTC."""
+
+    delivery_id: str
+    received_at: int
+    review: dict[str, Any]
+    source: Source = Source.WEBHOOK
+
+
+class Windows(msgspec.Struct, frozen=True):
+    """How close together, in milliseconds, two deliveries must be for their order to be in doubt."""
+
+    redelivery: int = 3_600_000
+    reorder: int = 90_000
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Everything the mirror knows of a review. Times are milliseconds since 1970 UTC.
+
+    `review` is the payload now mirrored, whole. While it is a deletion, `last_live` keeps the last live snapshot
+    (None when the review was never seen live). `version` counts the changes.
+    """
+
+    schema: int = SCHEMA_VERSION
+    id: int
+    status: Status
+    version: int
+    review: dict[str, Any]
+    first_seen_at: int
+    last_changed_at: int
+    last_received_at: int
+    last_live: dict[str, Any] | None = None
+    missing_since: int | None = None
+    reappearances: int = 0
+    ambiguous: bool = False
+    # What the reducer needs to tell a late copy from news:
+    # when the live snapshot was last accepted, in any copy;
+    live_received_at: int = 0
+    # the delete_dates that absences had, as canonical JSON, the newest last;
+    delete_dates: tuple[str, ...] = ()
+    # fingerprints of the live states left since the live snapshot's clock last rose, the newest last.
+    left: tuple[str, ...] = ()
+
+    @property
+    def live_snapshot(self) -> dict[str, Any] | None:
+        """The review as it was last seen live, which is the current payload of a live review."""
+        return self.review if self.status is Status.LIVE else self.last_live
