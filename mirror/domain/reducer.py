@@ -163,12 +163,11 @@ def _reappear(case: _Case, windows: Windows) -> Decision:
     if last_live is not None and is_older(clock(shown), clock(last_live)):
         return _stale(case, "its clock is older than the last live snapshot's")
     delta = difference(record.review if last_live is None else last_live, shown)
-    if last_live is None:
-        ambiguous, left = False, ()
-    elif delta.fields:
+    ambiguous, left = False, record.left
+    if last_live is not None and delta.fields:
         ambiguous, left = _is_a_state_left(case, windows), _left_after(record, last_live, shown)
-    else:
-        ambiguous, left = case.at - record.live_received_at < windows.redelivery, record.left
+    elif last_live is not None:
+        ambiguous = case.at - record.live_received_at < windows.redelivery
     return _changed(
         case,
         Kind.REAPPEARED,
@@ -185,7 +184,7 @@ def _reappear(case: _Case, windows: Windows) -> Decision:
     )
 
 
-def _changed(  # noqa: PLR0913 - what a change holds besides the case it belongs to
+def _changed(
     case: _Case,
     kind: Kind,
     delta: Difference,
