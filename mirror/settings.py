@@ -30,6 +30,7 @@ class SettingsError(ValueError):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the processes are told from outside. Durations are in milliseconds."""
 
+    bind_host: str
     port: int
     redis_url: str | None
     redis_tls_verify: bool
@@ -104,14 +105,14 @@ def _url(*schemes: str) -> Callable[[str], str]:
 
 def _secret(text: str) -> str:
     # It stands in a URL: what would have to be escaped there could be written in two ways.
-    if not re.fullmatch(r"[A-Za-z0-9._~-]{8,200}", text):
-        raise ValueError("must be 8 to 200 letters, digits or the characters . _ ~ -")
+    if not re.fullmatch(r"[A-Za-z0-9._~-]{1,200}", text):
+        raise ValueError("must be 1 to 200 letters, digits or the characters . _ ~ -")
     return text
 
 
 def _token(text: str) -> str:
-    if not re.fullmatch(r"[!-~]{8,200}", text):
-        raise ValueError("must be 8 to 200 printable ASCII characters without spaces")
+    if not re.fullmatch(r"[!-~]{1,200}", text):
+        raise ValueError("must be 1 to 200 printable ASCII characters without spaces")
     return text
 
 
@@ -125,6 +126,12 @@ class Variable(msgspec.Struct, frozen=True):
 
 
 VARIABLES = (
+    Variable(
+        "BIND_HOST",
+        "0.0.0.0",  # noqa: S104 - the platform's router comes from outside
+        str,
+        "Address that the web process listens on; 127.0.0.1 for this machine only.",
+    ),
     Variable("PORT", "8080", _number(0, 65535), "Port of the web process; the platform sets it. 0 takes a free one."),
     Variable(
         "REDIS_URL",

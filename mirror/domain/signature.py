@@ -70,15 +70,17 @@ def _parse_public_key(text: str) -> PublicKey:
     return PublicKey(hashlib.sha256(der).hexdigest()[:8], VerifyKey(der[len(_SPKI_PREFIX) :]))
 
 
-def verify(keys: Sequence[PublicKey], body: bytes, signature: str | None) -> PublicKey:
+def verify(keys: Sequence[PublicKey], body: bytes, signatures: Sequence[str]) -> PublicKey:
     """Return the key whose holder signed exactly these bytes; raise SignatureError, and nothing else, otherwise.
 
-    `signature` is the header's text, None when the header is missing.
+    `signatures` holds the text of each `X-Partoo-Signature-v1` header, of which there must be exactly one.
     """
-    if signature is None:
+    if not signatures:
         raise SignatureError("signature_missing", "the header X-Partoo-Signature-v1 is missing")
+    if len(signatures) > 1:
+        raise SignatureError("signature_malformed", "X-Partoo-Signature-v1 is there more than once")
     try:
-        decoded = base64.b64decode(signature, validate=True)
+        decoded = base64.b64decode(signatures[0], validate=True)
     except (ValueError, binascii.Error):
         raise SignatureError("signature_malformed", "X-Partoo-Signature-v1 is not base64") from None
     if len(decoded) != _SIGNATURE_BYTES:

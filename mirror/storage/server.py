@@ -1,0 +1,60 @@
+"""What the Redis server says of itself, and what of it would endanger the mirror."""
+
+from typing import Any
+
+import msgspec
+
+from mirror.storage.store import Store
+
+MINIMUM_VERSION = (6, 2)
+
+
+class Server(msgspec.Struct, frozen=True):
+    """Facts from INFO. A limit of 0 means none; None means the server does not tell."""
+
+    version: str
+    eviction_policy: str | None
+    append_only_file: bool
+    used_memory: int
+    max_memory: int
+    max_clients: int | None
+    connected_clients: int
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something to mend: `problem` says what is wrong, `remedy` what to do."""
+
+    problem: str
+    remedy: str
+
+
+async def inspect(store: Store) -> Server:
+    """Ask the server about itself. Raises one of `connection.UNAVAILABLE`."""
+    info: dict[str, Any] = await store.redis.info()
+    return Server(
+        version=str(info.get("redis_version", "unknown")),
+        eviction_policy=info.get("maxmemory_policy"),
+        append_only_file=bool(info.get("aof_enabled")),
+        used_memory=int(info.get("used_memory", 0)),
+        max_memory=int(info.get("maxmemory", 0)),
+        max_clients=info.get("maxclients"),
+        connected_clients=int(info.get("connected_clients", 0)),
+    )
+
+
+def eviction_warning(server: Server) -> Finding | None:
+    if server.eviction_policy in (None, "noeviction"):
+        return None
+    return Finding(
+        f"Redis may evict keys (maxmemory-policy is {server.eviction_policy}): accepted deliveries could be lost",
+        "set maxmemory-policy to noeviction (on Heroku: heroku redis:maxmemory --policy noeviction)",
+    )
+
+
+def persistence_warning(server: Server) -> Finding | None:
+    if server.append_only_file:
+        return None
+    return Finding(
+        "Redis keeps no append-only file: a restart of it would lose accepted deliveries",
+        "set appendonly to yes, or take a plan with persistence (on Heroku: premium-0 or higher)",
+    )

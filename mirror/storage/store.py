@@ -1,0 +1,25 @@
+"""The mirror's handle on Redis: a client and the Lua scripts that change state in one step each."""
+
+from pathlib import Path
+from typing import Any
+
+from arq.connections import ArqRedis
+
+_LUA = Path(__file__).parent / "lua"
+
+
+class Store:
+    """`redis` serves the mirror's keys and arq's; `accept`, `claim` and `commit` are the scripts of the same names."""
+
+    def __init__(self, redis: ArqRedis) -> None:
+        self.redis = redis
+        # redis-py reloads a script that the server has forgotten, after a failover for instance.
+        self.accept = self._script("accept")
+        self.claim = self._script("claim")
+        self.commit = self._script("commit")
+
+    def _script(self, name: str) -> Any:
+        return self.redis.register_script((_LUA / f"{name}.lua").read_text())
+
+    async def close(self) -> None:
+        await self.redis.aclose(close_connection_pool=True)

@@ -1,0 +1,1 @@
+"""The HTTP side of the mirror: the webhook endpoint, the read API, health and metrics."""

@@ -1,0 +1,98 @@
+"""Group acknowledgement: deliveries that wait at the same moment share one atomic write to Redis.
+
+While one write is under way, those that arrive wait for the next. Each gets its answer only after the write that holds
+it; an error reaches each delivery of the group. A delivery that comes alone is written at once.
+"""
+
+import asyncio
+from collections import deque
+
+import msgspec
+
+from mirror.domain.inbox import Entry
+from mirror.storage import inbox
+from mirror.storage.store import Store
+from service.errors import NotStoredError
+from service.nudger import Nudger
+
+MAX_GROUP = 256
+MAX_GROUP_BYTES = 4 * 1024 * 1024
+# What may wait in this process before new deliveries are refused with 503.
+MAX_WAITING = 2_000
+MAX_WAITING_BYTES = 32 * 1024 * 1024
+# A delivery that is not stored by then is refused with 503. The write itself goes on: cancelling a command would throw
+# its connection away. Should it succeed after all, Partoo's redelivery is a duplicate, which changes nothing.
+DEADLINE_S = 6.0
+
+
+class _Waiting(msgspec.Struct):
+    review_id: int
+    entry: Entry
+    stored: "asyncio.Future[None]"
+
+
+class Acknowledger:
+    def __init__(self, store: Store, nudger: Nudger) -> None:
+        self._store = store
+        self._nudger = nudger
+        self._queue: deque[_Waiting] = deque()
+        self._bytes = 0
+        self._writer: asyncio.Task[None] | None = None
+
+    async def store(self, review_id: int, entry: Entry) -> None:
+        """Return once the delivery is in Redis.
+
+        Raises NotStoredError if too many wait or the deadline passes, or one of `connection.UNAVAILABLE`.
+        """
+        if len(self._queue) >= MAX_WAITING or self._bytes + len(entry.body) > MAX_WAITING_BYTES:
+            raise NotStoredError("too many deliveries wait to be stored; try again")
+        waiting = _Waiting(review_id, entry, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._bytes += len(entry.body)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_all())
+        done, _ = await asyncio.wait({waiting.stored}, timeout=DEADLINE_S)
+        if not done:
+            waiting.stored.cancel()
+            raise NotStoredError("Redis is too slow; try again")
+        waiting.stored.result()
+
+    async def close(self) -> None:
+        """Wait for the write under way, with whatever still waits."""
+        if self._writer is not None:
+            await self._writer
+
+    async def _write_all(self) -> None:
+        try:
+            while self._queue:
+                await self._write(self._next_group())
+        finally:
+            self._writer = None
+
+    def _next_group(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        size = 0
+        while self._queue and len(group) < MAX_GROUP and size < MAX_GROUP_BYTES:
+            waiting = self._queue.popleft()
+            size += len(waiting.entry.body)
+            # One whose deadline has passed was answered with 503 and will come again.
+            if not waiting.stored.cancelled():
+                group.append(waiting)
+        self._bytes -= size
+        return group
+
+    async def _write(self, group: list[_Waiting]) -> None:
+        if not group:
+            return
+        try:
+            nudge_due = await inbox.accept(self._store, [(waiting.review_id, waiting.entry) for waiting in group])
+        except Exception as error:  # noqa: BLE001 - whatever it is, each delivery of the group gets it
+            for waiting in group:
+                if not waiting.stored.done():
+                    waiting.stored.set_exception(error)
+            return
+        for waiting in group:
+            if not waiting.stored.done():
+                waiting.stored.set_result(None)
+        if nudge_due:
+            self._nudger.nudge()

@@ -1,0 +1,59 @@
+"""The wiring: routes, middlewares, and what the handlers share."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from aiohttp import web
+
+from mirror.settings import Settings
+from mirror.storage.connection import UNAVAILABLE, connect
+from mirror.storage.store import Store
+from service import health, metrics, read_api, webhook
+from service.acknowledger import Acknowledger
+from service.errors import errors_as_json
+from service.nudger import Nudger
+from service.requests import identify
+from service.state import ACKNOWLEDGER, SETTINGS, STORE, TALLY
+from service.tally import Tally
+
+
+def make_app(settings: Settings, redis_url: str) -> web.Application:
+    """Build the application; it connects to Redis when it is first asked to.
+
+    Raises SettingsError if the URL of Redis cannot be used.
+    """
+    app = web.Application(middlewares=[identify, errors_as_json])
+    store = Store(connect(settings, redis_url))
+    nudger = Nudger(store)
+    app[SETTINGS] = settings
+    app[STORE] = store
+    app[ACKNOWLEDGER] = Acknowledger(store, nudger)
+    app[TALLY] = Tally(store)
+    _setup_routes(app)
+
+    async def background(app: web.Application) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(app[TALLY].run()), asyncio.create_task(nudger.run())]
+        yield
+        await app[ACKNOWLEDGER].close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(*UNAVAILABLE):
+            await app[TALLY].flush()
+        with suppress(*UNAVAILABLE):
+            await store.close()
+
+    app.cleanup_ctx.append(background)
+    return app
+
+
+def _setup_routes(app: web.Application) -> None:
+    app.router.add_post("/webhooks/partoo", webhook.receive)
+    app.router.add_post("/webhooks/partoo/{secret}", webhook.receive)
+    app.router.add_get("/reviews", read_api.list_reviews)
+    app.router.add_get("/reviews/{id}", read_api.get_review)
+    app.router.add_get("/reviews/{id}/changes", read_api.get_changes)
+    app.router.add_get("/healthz", health.healthz)
+    app.router.add_get("/readyz", health.readyz)
+    app.router.add_get("/metrics", metrics.metrics)

@@ -1,0 +1,82 @@
+"""Every error that the service answers, in one JSON shape.
+
+    ServiceError                   status, code, message, headers
+      NotStoredError               503: what was received could not be stored now; Partoo sends it again
+
+The answer is `{"error": {"code": "snake_case", "message": "…", "request_id": "…"}}`.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import msgspec
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from mirror.storage.connection import UNAVAILABLE
+from service.requests import REQUEST_ID
+
+RETRY_AFTER_S = 5
+
+log = structlog.get_logger()
+
+
+class ServiceError(Exception):
+    """An error to answer: `code` is stable, `message` says what was wrong and what to do; `close` hangs up."""
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None, *, close: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = dict(headers or {})
+        self.close = close
+
+
+class NotStoredError(ServiceError):
+    def __init__(self, message: str) -> None:
+        super().__init__(503, "unavailable", message, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(value), status=status, headers=headers, content_type="application/json"
+    )
+
+
+def error_body(request: web.Request, code: str, message: str) -> dict[str, str]:
+    return {"code": code, "message": message, "request_id": request[REQUEST_ID]}
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever a handler raises into the one JSON shape; what nobody foresaw is logged and answered with 500."""
+    try:
+        return await handler(request)
+    except ServiceError as error:
+        return _answer(request, error)
+    except web.HTTPException as error:
+        return _answer(request, _from_http(error))
+    except UNAVAILABLE as error:
+        log.warning("redis.unavailable", error=repr(error), path=request.path)
+        return _answer(request, NotStoredError("Redis is away, full or too slow; try again"))
+    except Exception:
+        log.exception("request.failed", path=request.path)
+        return _answer(request, ServiceError(500, "internal_error", "an error of ours; it is in the log"))
+
+
+def _from_http(error: web.HTTPException) -> ServiceError:
+    status = HTTPStatus(error.status)
+    headers = {name: value for name, value in error.headers.items() if name in ("Allow", "Location")}
+    return ServiceError(status, status.name.lower(), f"{status.phrase}: {status.description}", headers)
+
+
+def _answer(request: web.Request, error: ServiceError) -> web.Response:
+    body = {"error": error_body(request, error.code, error.message)}
+    response = json_response(body, error.status, error.headers)
+    if error.close:
+        response.force_close()
+    return response

@@ -1,0 +1,67 @@
+"""`GET /healthz`: this process answers. `GET /readyz`: the mirror as a whole works."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from mirror.clock import now_ms
+from mirror.storage import inbox, server, workers
+from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.store import Store
+from service.errors import error_body, json_response
+from service.state import STORE
+
+# Deliveries wait milliseconds; for this long they do when no worker gets on with them.
+LATE_AFTER_S = 60.0
+
+
+class Readiness(msgspec.Struct):
+    """`problems` make the mirror not ready; `warnings` say what endangers it."""
+
+    problems: list[str]
+    warnings: list[str]
+    facts: dict[str, Any]
+
+
+async def healthz(_request: web.Request) -> web.Response:
+    return json_response({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    readiness = await _readiness(request.app[STORE])
+    body: dict[str, Any] = {"status": "not_ready" if readiness.problems else "ready"}
+    if readiness.problems:
+        body["error"] = error_body(request, "not_ready", "; ".join(readiness.problems))
+    body |= {"problems": readiness.problems, "warnings": readiness.warnings, **readiness.facts}
+    return json_response(body, 503 if readiness.problems else 200)
+
+
+async def _readiness(store: Store) -> Readiness:
+    try:
+        backlog, heartbeats, facts = await asyncio.gather(
+            inbox.backlog(store), workers.heartbeats(store), server.inspect(store)
+        )
+    except UNAVAILABLE:
+        return Readiness(["Redis does not answer"], [], {"redis": "unavailable"})
+    now = now_ms()
+    age = backlog.age_ms(now) / 1000
+    problems = []
+    if not heartbeats.alive:
+        problems.append("no worker is alive: deliveries are stored, but not applied")
+    if age > LATE_AFTER_S:
+        problems.append(f"the oldest waiting delivery has waited for {age:.0f} s")
+    findings = (server.eviction_warning(facts), server.persistence_warning(facts))
+    last = heartbeats.last_at
+    return Readiness(
+        problems,
+        [f"{finding.problem}: {finding.remedy}" for finding in findings if finding is not None],
+        {
+            "redis": "ok",
+            "workers": len(heartbeats.alive),
+            "worker_heartbeat_age_s": None if last is None else max(0, now - last) / 1000,
+            "waiting_reviews": backlog.reviews,
+            "oldest_waiting_s": age,
+        },
+    )

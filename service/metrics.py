@@ -1,0 +1,108 @@
+"""`GET /metrics`: the fleet's counts, read from Redis, in the Prometheus text format."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from mirror.clock import now_ms
+from mirror.storage import counters, dead_letters, inbox, reads, workers
+from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.histogram import LABELS
+from mirror.storage.store import Store
+from service.state import STORE
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """What Redis says at one moment."""
+
+    counts: Mapping[str, int]
+    reviews: Mapping[tuple[str, str], int]
+    waiting: int
+    oldest_waiting_s: float
+    dead_letters: int
+    workers: int
+
+
+async def metrics(request: web.Request) -> web.Response:
+    try:
+        snapshot = await _snapshot(request.app[STORE])
+    except UNAVAILABLE:
+        snapshot = None
+    registry = CollectorRegistry()
+    registry.register(_Fleet(snapshot))
+    return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _snapshot(store: Store) -> Snapshot:
+    counts, reviews, backlog, letters, heartbeats = await asyncio.gather(
+        counters.read(store),
+        reads.counts_by_status_and_partner(store),
+        inbox.backlog(store),
+        dead_letters.count(store),
+        workers.heartbeats(store),
+    )
+    age = backlog.age_ms(now_ms()) / 1000
+    return Snapshot(counts, reviews, backlog.reviews, age, letters, len(heartbeats.alive))
+
+
+class _Fleet(Collector):
+    def __init__(self, snapshot: Snapshot | None) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterable[Metric]:
+        yield _gauge("redis_up", "Whether Redis answers; without it nothing else is shown.", int(bool(self._snapshot)))
+        if self._snapshot is not None:
+            yield from _counters(self._snapshot.counts)
+            yield from _gauges(self._snapshot)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"reviewmirror_{name}", text, value=value)
+
+
+def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
+    reviews = GaugeMetricFamily("reviewmirror_reviews", "Reviews mirrored.", labels=("status", "partner"))
+    for (status, partner), count in snapshot.reviews.items():
+        reviews.add_metric((status, partner), count)
+    yield reviews
+    yield _gauge("waiting_reviews", "Reviews with deliveries that are not applied yet.", snapshot.waiting)
+    yield _gauge("oldest_waiting_seconds", "Age of the oldest delivery not applied yet.", snapshot.oldest_waiting_s)
+    yield _gauge("dead_letters", "Signed deliveries that could not be read, kept to be retried.", snapshot.dead_letters)
+    yield _gauge("workers", "Workers with a recent heartbeat.", snapshot.workers)
+
+
+def _counters(counts: Mapping[str, int]) -> Iterator[Metric]:
+    yield _labelled(counts, "deliveries", "outcome", "Deliveries received, by what was answered.")
+    yield _labelled(counts, "decisions", "decision", "Deliveries applied, by what they meant for their review.")
+    ambiguous = CounterMetricFamily(
+        "reviewmirror_ambiguous_changes", "Changes whose payload and order alone could not vouch for them."
+    )
+    ambiguous.add_metric((), counts.get("ambiguous", 0))
+    yield ambiguous
+    yield _histogram(counts, "ack_seconds", "acknowledgement_seconds", "From a request's arrival to its 200.")
+    yield _histogram(counts, "apply_seconds", "apply_seconds", "From a delivery's acceptance to its commit.")
+
+
+def _labelled(counts: Mapping[str, int], group: str, label: str, text: str) -> Metric:
+    family = CounterMetricFamily(f"reviewmirror_{group}", text, labels=(label,))
+    for name, count in sorted(counts.items()):
+        if name.startswith(f"{group}:"):
+            family.add_metric((name.removeprefix(f"{group}:").replace(":", "_"),), count)
+    return family
+
+
+def _histogram(counts: Mapping[str, int], group: str, name: str, text: str) -> Metric:
+    buckets = []
+    total = 0
+    for label in LABELS:
+        total += counts.get(f"{group}:le:{label}", 0)
+        buckets.append((label, total))
+    family = HistogramMetricFamily(f"reviewmirror_{name}", text)
+    family.add_metric((), buckets, sum_value=counts.get(f"{group}:sum_ms", 0) / 1000)
+    return family

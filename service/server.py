@@ -1,0 +1,69 @@
+"""Serving: one process that listens until it is told to stop."""
+
+import asyncio
+import signal
+
+import structlog
+from aiohttp import web
+
+from mirror.settings import Settings
+from service.app import make_app
+
+# Heroku's router keeps idle connections for 90 s; closing them first would break requests on their way.
+KEEPALIVE_TIMEOUT_S = 95.0
+# aiohttp may take twice this to stop, and Heroku kills after 30 s.
+SHUTDOWN_TIMEOUT_S = 10.0
+BACKLOG = 1024
+
+log = structlog.get_logger()
+
+
+async def serve(settings: Settings, redis_url: str, *, share_port: bool = False) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit status. `share_port` lets other processes listen beside this."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runner = make_runner(make_app(settings, redis_url))
+    await runner.setup()
+    try:
+        site = web.TCPSite(
+            runner, settings.bind_host, settings.port, backlog=BACKLOG, reuse_port=True if share_port else None
+        )
+        try:
+            await site.start()
+        except OSError as error:
+            log.error("service.cannot_listen", host=settings.bind_host, port=settings.port, reason=error.strerror)  # noqa: TRY400 - the reason says it all
+            return 1
+        _tell_start(settings, runner)
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+    log.info("service.stopped")
+    return 0
+
+
+def make_runner(app: web.Application) -> web.AppRunner:
+    """Give the application a runner with the limits that the service needs."""
+    return web.AppRunner(
+        app,
+        # A compressed body is refused unread: 1 MiB of it can be 350 MiB when inflated.
+        auto_decompress=False,
+        # One structlog line a delivery instead: aiohttp's access log halves the throughput.
+        access_log=None,
+        keepalive_timeout=KEEPALIVE_TIMEOUT_S,
+        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+    )
+
+
+def _tell_start(settings: Settings, runner: web.AppRunner) -> None:
+    host, port = runner.addresses[0][:2]
+    log.info(
+        "service.started",
+        host=host,
+        port=port,
+        keys=[key.name for key in settings.partoo_public_keys],
+        webhook_secret="set" if settings.partoo_webhook_secret else "not set",
+    )
+    if settings.api_token is None:
+        log.warning("read_api.closed", reason="API_TOKEN is not set: the read API answers 403")

@@ -1,0 +1,120 @@
+"""`send`: a scenario's events over real HTTP, each acknowledged or lost before the next one."""
+
+import argparse
+import asyncio
+import json
+import math
+import sys
+from pathlib import Path
+
+from aiohttp import ClientSession
+from yarl import URL
+
+from simulator import report
+from simulator.commands import DEFAULT_KEY_FILE, Command
+from simulator.errors import UsageError
+from simulator.key_file import load_signer
+from simulator.library import load_scenario
+from simulator.playing import Target, play
+from simulator.scenario import Scenario, Step
+from simulator.sending import Attempt, RetryPolicy
+
+_DESCRIPTION = """\
+Send a scenario's events in order, signed, over HTTP. As Partoo documents it:
+200 acknowledges an event; a 5xx answer is followed by up to 5 redeliveries with
+exponential backoff, and then the event is lost; any other answer loses it at
+once. Failed connections and timeouts, on which Partoo documents nothing, count
+as 5xx.
+
+Exit status: 0 all acknowledged, 1 an event was lost, 2 it cannot be done as
+asked.
+"""
+_EXAMPLES = """\
+  python -m simulator send documented --url http://127.0.0.1:8080/webhooks/partoo
+  python -m simulator send documented --url … --day 1     26 days in 26 seconds
+  python -m simulator send my-own.json --url … --secret s3cr3t --json
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenario", metavar="SCENARIO", help="a shipped scenario's name, or the path of a file")
+    parser.add_argument("--url", required=True, help="the webhook's URL; every event is posted to it")
+    parser.add_argument(
+        "--key",
+        type=Path,
+        default=Path(DEFAULT_KEY_FILE),
+        metavar="FILE",
+        help="the private key that signs, made by the key command (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--secret", metavar="S", help="added to the URL as ?key=S (for a secret in the path, write it in the URL)"
+    )
+    _add_seconds(parser, "--day", 0.0, "how long one day of the scenario lasts; 0: no waiting")
+    _add_seconds(parser, "--retry-base", 1.0, "the first wait before a redelivery; each further one is twice as long")
+    _add_seconds(parser, "--timeout", 10.0, "how long an answer may take; 0: without limit")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line in place of text")
+
+
+def run(args: argparse.Namespace) -> int:
+    scenario = load_scenario(args.scenario)
+    policy = RetryPolicy(base=args.retry_base, timeout=args.timeout)
+    target = Target(_url(args.url, args.secret), load_signer(args.key), policy)
+    return asyncio.run(_send(scenario, target, args.day, as_json=args.json))
+
+
+async def _send(scenario: Scenario, target: Target, day: float, *, as_json: bool) -> int:
+    if not as_json:
+        _print(scenario.title)
+    lost = 0
+    async with ClientSession() as session:
+        async for step, delivery in play(session, scenario, target, day, _report_redelivery):
+            if as_json:
+                _print(json.dumps(report.facts(step, delivery), ensure_ascii=False))
+            else:
+                _print(report.line(step, delivery))
+            if not delivery.acknowledged:
+                lost += 1
+                sys.stderr.write(f"{report.loss(step, delivery)}\n")
+    return 1 if lost else 0
+
+
+def _report_redelivery(step: Step, attempt: Attempt, delay: float) -> None:
+    sys.stderr.write(f"{report.redelivery(step, attempt, delay)}\n")
+
+
+def _print(text: str) -> None:
+    # Flushed: whoever reads along, a person or a program, sees each step when it happens.
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _url(text: str, secret: str | None) -> URL:
+    problem = f'--url "{text}": this is not a URL that can be posted to. Write it as http://host:port/path'
+    try:
+        url = URL(text)
+        # As the resolver will: a host that has no such form raises there, far from the person who typed it.
+        host = (url.host or "").encode("idna")
+    except ValueError:
+        raise UsageError(problem) from None
+    if url.scheme not in {"http", "https"} or not host or b" " in host:
+        raise UsageError(problem)
+    return url if secret is None else url.update_query(key=secret)
+
+
+def _add_seconds(parser: argparse.ArgumentParser, flag: str, default: float, meaning: str) -> None:
+    parser.add_argument(
+        flag, type=_seconds, default=default, metavar="SECONDS", help=f"{meaning} (default: %(default)g)"
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not math.isfinite(seconds) or seconds < 0:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of seconds, 0 or more')
+    return seconds
+
+
+COMMAND = Command("send", "send a scenario's events to a URL", _DESCRIPTION, _EXAMPLES, configure, run)

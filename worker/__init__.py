@@ -1,0 +1,1 @@
+"""The arq side of the mirror: applies what waits in the inboxes."""

@@ -1,0 +1,54 @@
+"""The arq jobs. Their names and arguments outlive a release: jobs of the last one may still be queued."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from arq import Retry, cron
+from arq.cron import CronJob
+
+from mirror.storage import inbox
+from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.store import Store
+from worker.drain import Drainer
+
+# arq loses its claim on a job after this and 10 s more; a drain ends by itself long before.
+JOB_TIMEOUT_S = 20
+RETRY_AFTER_S = 1
+SWEEP_SECONDS = frozenset(range(0, 60, 5))
+
+log = structlog.get_logger()
+
+
+async def drain(ctx: dict[str, Any]) -> None:
+    """Apply whatever is due. Only a nudge: what is to be done stands in Redis, not in the job."""
+    await _drain(ctx, "drain")
+
+
+async def sweep(ctx: dict[str, Any]) -> None:
+    """Apply what no nudge told of: its job was lost, or a worker died with a claim in its hands."""
+    store: Store = ctx["store"]
+    if await inbox.some_are_due(store):
+        await _drain(ctx, "sweep")
+
+
+async def _drain(ctx: dict[str, Any], job: str) -> None:
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job=job)
+    drainer: Drainer = ctx["drainer"]
+    store: Store = ctx["store"]
+    try:
+        if not await drainer.run():
+            await store.redis.enqueue_job("drain")
+    except UNAVAILABLE as error:
+        # arq does not retry what it does not know; this it does.
+        log.warning("drain.interrupted", error=repr(error))
+        raise Retry(defer=RETRY_AFTER_S) from error
+
+
+FUNCTIONS: tuple[Callable[..., Any], ...] = (drain,)
+
+
+def cron_jobs() -> list[CronJob]:
+    """Make the periodic jobs; they keep state of their own, so that each worker needs new ones."""
+    return [cron(sweep, second=set(SWEEP_SECONDS), run_at_startup=True, keep_result=0, timeout=JOB_TIMEOUT_S)]

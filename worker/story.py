@@ -1,0 +1,56 @@
+"""The log lines that tell what became of each delivery."""
+
+from typing import Any
+
+import structlog
+
+from mirror.domain.changes import Change, Kind
+from mirror.domain.inbox import Settled
+from mirror.domain.personal import PUBLIC_FIELDS, loggable
+from mirror.domain.reducer import Decision
+
+log = structlog.get_logger()
+
+
+def tell(review_id: int, settled: Settled, now: int, *, with_text: bool) -> None:
+    """Log one line for each delivery of a review that was committed at `now` (milliseconds since 1970 UTC)."""
+    for decision in settled.decisions:
+        facts = _facts(decision, now)
+        if decision.change is not None:
+            facts |= _change_facts(decision.change, decision, with_text=with_text)
+        log.info(f"review.{decision.outcome}", review_id=review_id, **facts)
+    for letter in settled.dead_letters:
+        log.error(
+            "delivery.dead_letter",
+            review_id=review_id,
+            delivery_id=letter.delivery_id,
+            code=letter.code,
+            reason=letter.message,
+        )
+
+
+def _facts(decision: Decision, now: int) -> dict[str, Any]:
+    delivery = decision.delivery
+    facts: dict[str, Any] = {
+        "delivery_id": delivery.delivery_id,
+        "source": delivery.source,
+        "status": decision.record.status,
+        "waited_ms": max(0, now - delivery.received_at),
+    }
+    if decision.reason is not None:
+        facts["reason"] = decision.reason
+    return facts
+
+
+def _change_facts(change: Change, decision: Decision, *, with_text: bool) -> dict[str, Any]:
+    fields = change.fields
+    if change.kind is Kind.FIRST_SEEN:
+        review = decision.delivery.review
+        fields = {name: (None, value) for name, value in review.items() if name in PUBLIC_FIELDS}
+    old, new = loggable(fields, with_text=with_text)
+    facts: dict[str, Any] = {"version": change.version, "changed": sorted(change.fields), "old": old, "new": new}
+    if change.ambiguous:
+        facts["ambiguous"] = True
+    if change.missing_for is not None:
+        facts["missing_for_s"] = change.missing_for / 1000
+    return facts

@@ -1,0 +1,123 @@
+"""Keeps an arq worker running in this process.
+
+arq's worker ends when Redis restarts under it. The platform would start the process again, but with an ever longer
+cool-off for one that keeps ending; so a new worker is built here, on new connections, until it is told to stop.
+"""
+
+import asyncio
+import os
+import random
+import secrets
+import signal
+import socket
+from contextlib import suppress
+
+import structlog
+from arq.worker import Worker
+
+from mirror.settings import Settings
+from mirror.storage import keys, workers
+from mirror.storage.connection import UNAVAILABLE, connect
+from mirror.storage.store import Store
+from worker.drain import Drainer
+from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
+
+# Running jobs may end by themselves for this long after SIGTERM; Heroku kills after 30 s.
+STOP_TIMEOUT_S = 15.0
+# A nudge waits at most this long for arq to look at its queue.
+POLL_DELAY_S = 0.02
+FIRST_BACKOFF_S = 0.2
+LAST_BACKOFF_S = 5.0
+
+log = structlog.get_logger()
+
+
+async def run(settings: Settings, redis_url: str) -> int:
+    """Work until SIGTERM or SIGINT; returns the exit status."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+    log.info("worker.started", worker=name)
+    await supervise(settings, redis_url, name, stop)
+    log.info("worker.stopped", worker=name)
+    return 0
+
+
+async def supervise(settings: Settings, redis_url: str, name: str, stop: asyncio.Event) -> None:
+    """Run one arq worker after the other, until `stop` is set."""
+    backoff = FIRST_BACKOFF_S
+    while not stop.is_set():
+        started = asyncio.get_running_loop().time()
+        try:
+            await _one_worker(settings, redis_url, name, stop)
+        except Exception as error:  # noqa: BLE001 - whatever ends arq's worker, a new one is the answer
+            if asyncio.get_running_loop().time() - started > LAST_BACKOFF_S:
+                backoff = FIRST_BACKOFF_S
+            delay = backoff * random.uniform(0.5, 1.5)  # noqa: S311 - spreads restarts, hides nothing
+            log.warning("worker.restarting", error=repr(error), delay_s=round(delay, 2))
+            backoff = min(backoff * 2, LAST_BACKOFF_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), delay)
+
+
+async def _one_worker(settings: Settings, redis_url: str, name: str, stop: asyncio.Event) -> None:
+    store = Store(connect(settings, redis_url))
+    drainer = Drainer(store, settings.windows, log_text=settings.log_review_text)
+    worker = _arq_worker(settings, store, drainer)
+    working = asyncio.create_task(worker.async_run())
+    beating = asyncio.create_task(_beat(store, name))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, beating, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        if beating.done():
+            beating.result()
+        await _finish_jobs(worker, drainer)
+    finally:
+        await _end(working, beating, stopping, *worker.tasks.values())
+        with suppress(*UNAVAILABLE):
+            await workers.leave(store, name)
+        with suppress(*UNAVAILABLE):
+            await store.close()
+
+
+def _arq_worker(settings: Settings, store: Store, drainer: Drainer) -> Worker:
+    return Worker(
+        functions=FUNCTIONS,
+        cron_jobs=cron_jobs(),
+        redis_pool=store.redis,
+        handle_signals=False,
+        max_jobs=settings.worker_max_jobs,
+        job_timeout=JOB_TIMEOUT_S,
+        # A kept result would keep its job id taken, and nobody reads it.
+        keep_result=0,
+        poll_delay=POLL_DELAY_S,
+        queue_read_limit=max(100, 5 * settings.worker_max_jobs),
+        job_serializer=store.redis.job_serializer,
+        job_deserializer=store.redis.job_deserializer,
+        log_results=False,
+        ctx={"store": store, "drainer": drainer},
+    )
+
+
+async def _beat(store: Store, name: str) -> None:
+    while True:
+        await workers.beat(store, name)
+        await asyncio.sleep(keys.HEARTBEAT_INTERVAL_MS / 1000)
+
+
+async def _finish_jobs(worker: Worker, drainer: Drainer) -> None:
+    worker.allow_pick_jobs = False
+    drainer.stop()
+    running = [task for task in worker.tasks.values() if not task.done()]
+    if running:
+        await asyncio.wait(running, timeout=STOP_TIMEOUT_S)
+
+
+async def _end(*tasks: "asyncio.Task[None] | asyncio.Task[bool]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
