@@ -75,8 +75,10 @@ def _render_text(logger: WrappedLogger, method: str, event: EventDict) -> str:
 
 
 def _encode(event: Mapping[str, Any]) -> bytes:
+    # When, how grave and what come first, for the eyes that read raw lines.
+    ordered = {name: event[name] for name in ("timestamp", "level", "event") if name in event} | dict(event)
     try:
-        return msgspec.json.encode(event, enc_hook=repr)
+        return msgspec.json.encode(ordered, enc_hook=repr)
     except UnicodeEncodeError:
         # A lone surrogate, from a header in no known encoding for instance. A log line must not raise.
         return msgspec.json.encode({name: ascii(value) for name, value in event.items()})

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -14,6 +15,14 @@ KEEPALIVE_TIMEOUT_S = 95.0
 # aiohttp may take twice this to stop, and Heroku kills after 30 s.
 SHUTDOWN_TIMEOUT_S = 10.0
 BACKLOG = 1024
+RUNNER_OPTIONS: dict[str, Any] = {
+    # A compressed body is refused unread: 1 MiB of it can be 350 MiB when inflated.
+    "auto_decompress": False,
+    # One structlog line a delivery instead: aiohttp's access log halves the throughput.
+    "access_log": None,
+    "keepalive_timeout": KEEPALIVE_TIMEOUT_S,
+    "shutdown_timeout": SHUTDOWN_TIMEOUT_S,
+}
 
 log = structlog.get_logger()
 
@@ -24,7 +33,7 @@ async def serve(settings: Settings, redis_url: str, *, share_port: bool = False)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    runner = make_runner(make_app(settings, redis_url))
+    runner = web.AppRunner(make_app(settings, redis_url), **RUNNER_OPTIONS)
     await runner.setup()
     try:
         site = web.TCPSite(
@@ -41,19 +50,6 @@ async def serve(settings: Settings, redis_url: str, *, share_port: bool = False)
         await runner.cleanup()
     log.info("service.stopped")
     return 0
-
-
-def make_runner(app: web.Application) -> web.AppRunner:
-    """Give the application a runner with the limits that the service needs."""
-    return web.AppRunner(
-        app,
-        # A compressed body is refused unread: 1 MiB of it can be 350 MiB when inflated.
-        auto_decompress=False,
-        # One structlog line a delivery instead: aiohttp's access log halves the throughput.
-        access_log=None,
-        keepalive_timeout=KEEPALIVE_TIMEOUT_S,
-        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
-    )
 
 
 def _tell_start(settings: Settings, runner: web.AppRunner) -> None:

@@ -43,11 +43,13 @@ def _facts(decision: Decision, now: int) -> dict[str, Any]:
 
 
 def _change_facts(change: Change, decision: Decision, *, with_text: bool) -> dict[str, Any]:
-    fields = change.fields
     if change.kind is Kind.FIRST_SEEN:
         review = decision.delivery.review
-        fields = {name: (None, value) for name, value in review.items() if name in PUBLIC_FIELDS}
-    old, new = loggable(fields, with_text=with_text)
+        shown = {name: (None, value) for name, value in review.items() if name in PUBLIC_FIELDS}
+        old: dict[str, Any] = {}
+        new = loggable(shown, with_text=with_text)[1]
+    else:
+        old, new = loggable(change.fields, with_text=with_text)
     facts: dict[str, Any] = {"version": change.version, "changed": sorted(change.fields), "old": old, "new": new}
     if change.ambiguous:
         facts["ambiguous"] = True
