@@ -52,7 +52,7 @@ async def _readiness(store: Store) -> Readiness:
         problems.append("no worker is alive: deliveries are stored, but not applied")
     if age > LATE_AFTER_S:
         problems.append(f"the oldest waiting delivery has waited for {age:.0f} s")
-    findings = (server.eviction_warning(facts), server.persistence_warning(facts))
+    findings = (server.eviction_finding(facts), server.persistence_finding(facts))
     last = heartbeats.last_at
     return Readiness(
         problems,

@@ -79,3 +79,8 @@ async def backlog(store: Store) -> Backlog:
         pipe.zrange(keys.WAITING, 0, 0, withscores=True)
         reviews, oldest = await pipe.execute()
     return Backlog(reviews, int(oldest[0][1]) if oldest else None)
+
+
+async def waiting_for(store: Store, review_id: int) -> int:
+    """Count the deliveries that wait for one review. Raises one of `connection.UNAVAILABLE`."""
+    return int(await store.redis.execute_command("LLEN", keys.inbox(review_id)))

@@ -42,7 +42,7 @@ async def inspect(store: Store) -> Server:
     )
 
 
-def eviction_warning(server: Server) -> Finding | None:
+def eviction_finding(server: Server) -> Finding | None:
     if server.eviction_policy in (None, "noeviction"):
         return None
     return Finding(
@@ -51,7 +51,7 @@ def eviction_warning(server: Server) -> Finding | None:
     )
 
 
-def persistence_warning(server: Server) -> Finding | None:
+def persistence_finding(server: Server) -> Finding | None:
     if server.append_only_file:
         return None
     return Finding(

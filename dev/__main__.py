@@ -1,0 +1,22 @@
+"""`python -m dev demo` and `python -m dev run`."""
+
+import argparse
+import sys
+
+from dev import demo, stay
+from mirror.settings import SettingsError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m dev", description=__doc__)
+    parser.add_argument("what", choices=("demo", "run"), help="demo: the main job, then exit; run: a stack that stays")
+    what = parser.parse_args().what
+    try:
+        return demo.main() if what == "demo" else stay.main()
+    except SettingsError as error:
+        sys.stderr.write(f"make {what}: {error}\n")
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

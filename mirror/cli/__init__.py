@@ -1,0 +1,58 @@
+"""`python -m mirror …`: looking into the mirror from a shell. Exit status: 0 fine, 1 not fine, 2 misused."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from mirror import bootstrap
+from mirror.cli import doctor, status, trace
+from mirror.settings import Settings
+from mirror.storage.connection import UNAVAILABLE, connect
+from mirror.storage.store import Store
+
+_COMMANDS = (trace, status, doctor)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mirror",
+        description="Look into the review mirror. The Redis to read is the one that REDIS_URL names; without it, the "
+        "embedded one in REDIS_DATA_DIR.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        added = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP)
+        command.add_arguments(added)
+        added.add_argument("--json", action="store_true", help="print JSON instead of text")
+        added.set_defaults(run=command.run)
+    options = parser.parse_args(arguments)
+    try:
+        return bootstrap.run(lambda settings, url: _run(settings, url, options), logging=False)
+    except BrokenPipeError:
+        # The reader of our output has left, as `| head` does. Python would complain once more when it closes stdout.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+async def _run(settings: Settings, redis_url: str, options: argparse.Namespace) -> int:
+    store = Store(connect(settings, redis_url))
+    try:
+        code: int = await options.run(store, settings, options)
+        sys.stdout.flush()
+    except UNAVAILABLE as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        sys.stderr.write(f"reviewmirror: Redis cannot be read ({error}): check REDIS_URL and the server\n")
+        return bootstrap.EXIT_FAILED
+    finally:
+        with suppress(*UNAVAILABLE, asyncio.CancelledError):
+            await store.close()
+    return code

@@ -1,0 +1,168 @@
+"""`doctor`: checks what the mirror needs, and says for each finding what to do."""
+
+import argparse
+import asyncio
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from mirror.bootstrap import EXIT_FAILED
+from mirror.cli.output import write, write_json
+from mirror.clock import now_ms, span
+from mirror.settings import Settings
+from mirror.storage import dead_letters, inbox, server, workers
+from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.store import Store
+
+NAME = "doctor"
+HELP = "check configuration, Redis, connections and workers, and say what to do; status 1 if a check fails"
+OK, WARN, FAIL = "ok", "warn", "fail"
+_SHORT_SECRET = 16
+_LATE_AFTER_MS = 60_000
+_MEMORY_WARNING = 0.8
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One check's result: `state` is ok, warn or fail; `remedy` says what to do where it is not ok."""
+
+    name: str
+    state: str
+    found: str
+    remedy: str = ""
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """How the work stands: living workers, age of the oldest waiting delivery in ms, dead letters."""
+
+    workers: int
+    oldest_waiting: int
+    dead_letters: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--without-worker",
+        action="store_true",
+        help="leave out what needs a running worker, as in a release phase before the first start",
+    )
+
+
+async def run(store: Store, settings: Settings, options: argparse.Namespace) -> int:
+    checks = [*_configuration(settings), *await _redis(store, settings, with_worker=not options.without_worker)]
+    if options.json:
+        write_json({"checks": checks})
+    else:
+        for check in checks:
+            write(f"{check.state:4}  {check.name}: {check.found}")
+            if check.remedy:
+                write(f"      → {check.remedy}")
+    return EXIT_FAILED if any(check.state == FAIL for check in checks) else 0
+
+
+def _configuration(settings: Settings) -> Iterator[Check]:
+    names = ", ".join(key.name for key in settings.partoo_public_keys)
+    yield Check("configuration", OK, f"every variable can be used; deliveries are verified with key {names}")
+    yield _secret(
+        "PARTOO_WEBHOOK_SECRET",
+        settings.partoo_webhook_secret,
+        missing="whoever gets hold of an old delivery can send it again: nothing that Partoo signs carries a time",
+    )
+    yield _secret("API_TOKEN", settings.api_token, missing="the read API is closed")
+
+
+def _secret(name: str, value: str | None, *, missing: str) -> Check:
+    if value is None:
+        return Check(
+            name, WARN, f"not set: {missing}", f"set {name}, for instance to what `openssl rand -hex 24` gives"
+        )
+    if len(value) < _SHORT_SECRET:
+        return Check(name, WARN, f"shorter than {_SHORT_SECRET} characters", "take a longer one that cannot be guessed")
+    return Check(name, OK, "set")
+
+
+async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list[Check]:
+    try:
+        facts, queue = await asyncio.gather(server.inspect(store), _queue(store))
+    except UNAVAILABLE as error:
+        remedy = "check REDIS_URL, REDIS_TLS_VERIFY and whether the server is up"
+        return [Check("Redis", FAIL, f"does not answer ({error})", remedy)]
+    checks = [*_server_checks(facts), _connections(facts, settings, max(1, queue.workers))]
+    if with_worker:
+        checks.append(_worker(queue))
+    return [*checks, _waiting(queue), _letters(queue)]
+
+
+async def _queue(store: Store) -> Queue:
+    heartbeats = await workers.heartbeats(store)
+    backlog = await inbox.backlog(store)
+    return Queue(len(heartbeats.alive), backlog.age_ms(now_ms()), await dead_letters.count(store))
+
+
+def _server_checks(facts: server.Server) -> Iterator[Check]:
+    minimum = ".".join(str(part) for part in server.MINIMUM_VERSION)
+    known = tuple(int(part) for part in re.findall(r"\d+", facts.version)[:2])
+    yield (
+        Check("Redis version", OK, facts.version)
+        if known >= server.MINIMUM_VERSION
+        else Check(
+            "Redis version", FAIL, f"{facts.version}, older than {minimum}", f"upgrade Redis to {minimum} or newer"
+        )
+    )
+    yield _finding("eviction policy", FAIL, server.eviction_finding(facts), "noeviction")
+    yield _finding("persistence", WARN, server.persistence_finding(facts), "append-only file on")
+    share = facts.used_memory / facts.max_memory if facts.max_memory else 0.0
+    used = f"{facts.used_memory / 2**20:.0f} MiB used" + (
+        f" of {facts.max_memory / 2**20:.0f} MiB" if facts.max_memory else ", no limit"
+    )
+    yield (
+        Check("memory", OK, used)
+        if share < _MEMORY_WARNING
+        else Check(
+            "memory", WARN, used, "take a larger plan before it is full: a full Redis accepts no deliveries (503)"
+        )
+    )
+
+
+def _finding(name: str, state: str, finding: server.Finding | None, fine: str) -> Check:
+    return Check(name, OK, fine) if finding is None else Check(name, state, finding.problem, finding.remedy)
+
+
+def _connections(facts: server.Server, settings: Settings, worker_count: int) -> Check:
+    processes = settings.web_concurrency + worker_count
+    # Old and new processes overlap while a release is rolled out.
+    needed = 2 * processes * settings.redis_max_connections
+    found = f"up to {needed} at a release ({processes} processes x {settings.redis_max_connections} x 2)"
+    if facts.max_clients is None:
+        return Check("connection budget", OK, f"{found}; the server does not tell its limit")
+    if needed <= facts.max_clients:
+        return Check("connection budget", OK, f"{found}, {facts.max_clients} allowed")
+    fitting = facts.max_clients // (2 * processes)
+    remedy = f"set REDIS_MAX_CONNECTIONS to {fitting} or lower" if fitting > 1 else "take a plan with more connections"
+    return Check("connection budget", WARN, f"{found}, but only {facts.max_clients} allowed", remedy)
+
+
+def _worker(queue: Queue) -> Check:
+    if queue.workers:
+        return Check("workers", OK, f"{queue.workers} alive")
+    return Check(
+        "workers",
+        FAIL,
+        "none is alive: deliveries are stored, but not applied",
+        "start one: python -m worker (on Heroku: heroku ps:scale worker=1)",
+    )
+
+
+def _waiting(queue: Queue) -> Check:
+    if queue.oldest_waiting < _LATE_AFTER_MS:
+        return Check("waiting deliveries", OK, "none is late")
+    found = f"the oldest has waited for {span(queue.oldest_waiting)}"
+    return Check("waiting deliveries", WARN, found, "look for drain.* lines in the worker's log, or add workers")
+
+
+def _letters(queue: Queue) -> Check:
+    if not queue.dead_letters:
+        return Check("dead letters", OK, "none")
+    return Check(
+        "dead letters", WARN, f"{queue.dead_letters} kept", "see delivery.dead_letter in the log for the reason"
+    )

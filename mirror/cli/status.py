@@ -1,0 +1,80 @@
+"""`status`: the mirror at a glance."""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from mirror.cli.output import write, write_json
+from mirror.clock import iso, now_ms, span
+from mirror.domain.lifecycle import Status
+from mirror.settings import Settings
+from mirror.storage import counters, dead_letters, inbox, reads, workers
+from mirror.storage.store import Store
+
+NAME = "status"
+HELP = "show counts by status, waiting deliveries and their age, workers, dead letters"
+
+
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """`status` needs none."""
+
+
+async def run(store: Store, _settings: Settings, options: argparse.Namespace) -> int:
+    facts = await _facts(store)
+    if options.json:
+        write_json(facts)
+    else:
+        for line in _lines(facts):
+            write(line)
+    return 0
+
+
+async def _facts(store: Store) -> dict[str, Any]:
+    counts = await reads.counts_by_status_and_partner(store)
+    backlog = await inbox.backlog(store)
+    heartbeats = await workers.heartbeats(store)
+    now = now_ms()
+    return {
+        "reviews": {
+            str(status): sum(count for (found, _), count in counts.items() if found == status) for status in Status
+        },
+        "by_partner": {
+            partner: {str(status): counts[status, partner] for status in Status}
+            for partner in sorted({partner for _, partner in counts})
+        },
+        "waiting_reviews": backlog.reviews,
+        "oldest_waiting_s": backlog.age_ms(now) / 1000,
+        "workers": heartbeats.alive,
+        "last_heartbeat_at": None if heartbeats.last_at is None else iso(heartbeats.last_at),
+        "dead_letters": await dead_letters.count(store),
+        "counters": dict(sorted((await counters.read(store)).items())),
+    }
+
+
+def _lines(facts: dict[str, Any]) -> Iterator[str]:
+    total = sum(facts["reviews"].values())
+    yield f"reviews       {total} ({_by_status(facts['reviews'])})" if total else "reviews       none yet"
+    for partner, found in facts["by_partner"].items():
+        yield f"              {partner or 'no partner'}: {_by_status(found)}"
+    waiting = facts["waiting_reviews"]
+    age = span(round(facts["oldest_waiting_s"] * 1000))
+    yield f"waiting       {waiting} reviews, the oldest delivery for {age}" if waiting else "waiting       nothing"
+    names = ", ".join(facts["workers"])
+    last = facts["last_heartbeat_at"]
+    yield f"workers       {len(facts['workers'])} ({names})" if names else f"workers       none ({_last_seen(last)})"
+    yield f"dead letters  {facts['dead_letters']}"
+    decisions = {
+        name.removeprefix("decisions:"): count
+        for name, count in facts["counters"].items()
+        if name.startswith("decisions:")
+    }
+    shown = ", ".join(f"{name} {count}" for name, count in decisions.items())
+    yield f"applied       {sum(decisions.values())} deliveries" + (f" ({shown})" if shown else "")
+
+
+def _by_status(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+def _last_seen(at: str | None) -> str:
+    return f"the last heartbeat was at {at}" if at else "no heartbeat in the last day"

@@ -1,0 +1,150 @@
+"""`trace ID`: a review's timeline. When, what changed from what to what, why, and how long it was missing."""
+
+import argparse
+import shutil
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from mirror.bootstrap import EXIT_FAILED
+from mirror.cli.output import write, write_json
+from mirror.clock import iso, span
+from mirror.domain.changes import Change, Kind, tag_difference
+from mirror.domain.history import first_payload
+from mirror.domain.record import Record
+from mirror.domain.review import text_field
+from mirror.domain.wire import MAX_REVIEW_ID
+from mirror.settings import Settings
+from mirror.storage import inbox, reads
+from mirror.storage.store import Store
+from mirror.views import changes_view, record_view
+
+NAME = "trace"
+HELP = "print a review's timeline: when, what changed, why, and how long it was missing"
+_INDENT = 6
+_MIN_VALUE_WIDTH = 16
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", type=_review_id, metavar="ID", help="the review's id, a whole number")
+
+
+def _review_id(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > MAX_REVIEW_ID:
+        raise argparse.ArgumentTypeError("a review's id is a whole number")
+    return int(text)
+
+
+async def run(store: Store, _settings: Settings, options: argparse.Namespace) -> int:
+    found = await reads.record_and_changes(store, options.id)
+    waiting = await inbox.waiting_for(store, options.id)
+    if found is None:
+        note = f"{_deliveries(waiting)} waiting for the worker" if waiting else "no delivery about it has been accepted"
+        if options.json:
+            write_json({"id": options.id, "review": None, "changes": [], "waiting": waiting})
+        else:
+            write(f"Review {options.id} is not mirrored: {note}.")
+        return EXIT_FAILED
+    record, changes = found
+    if options.json:
+        write_json(record_view(record) | {"changes": changes_view(record, changes, changes), "waiting": waiting})
+        return 0
+    width = shutil.get_terminal_size((120, 24)).columns
+    for line in timeline(record, changes, width):
+        write(line)
+    if waiting:
+        write(f"{_deliveries(waiting)} waiting for the worker.")
+    return 0
+
+
+def timeline(record: Record, changes: list[Change], width: int) -> Iterator[str]:
+    """Write a review and its history, the oldest change first, in lines at most `width` columns wide where possible."""
+    yield _headline(record)
+    first = first_payload(record, changes)
+    for change in changes:
+        yield ""
+        yield f"{_when(change.received_at)}  {_what(change)}"
+        yield f"{'':{_INDENT}}{change.source} {change.delivery_id}, version {change.version}"
+        fields = {name: (None, value) for name, value in first.items()} if change.kind is Kind.FIRST_SEEN else None
+        yield from _field_lines(change, fields, width)
+
+
+def _headline(record: Record) -> str:
+    review = record.review
+    facts = [
+        f"Review {record.id}",
+        text_field(review, "partner"),
+        f"business {text_field(review, 'business_id')}" if text_field(review, "business_id") else "",
+        str(record.status),
+    ]
+    if record.missing_since is not None:
+        facts[-1] += f" since {_when(record.missing_since)}"
+    if record.reappearances:
+        facts.append("returned once" if record.reappearances == 1 else f"returned {record.reappearances} times")
+    if record.ambiguous:
+        facts.append("ambiguous")
+    return ", ".join(fact for fact in facts if fact)
+
+
+def _when(milliseconds: int) -> str:
+    return iso(milliseconds).replace("T", " ").replace("Z", " UTC")
+
+
+def _what(change: Change) -> str:
+    words = change.kind.replace("_", " ")
+    if change.missing_for is not None:
+        words += f", missing for {span(change.missing_for)}"
+    if change.kind is Kind.REAPPEARED and not change.fields:
+        words += ", as it was before"
+    if change.ambiguous:
+        words += " (ambiguous: it may be a late copy of an earlier delivery)"
+    return words
+
+
+def _field_lines(change: Change, first: Mapping[str, tuple[Any, Any]] | None, width: int) -> Iterator[str]:
+    fields = change.fields if first is None else first
+    longest = max((len(name) for name in fields), default=0)
+    for name, (before, after) in fields.items():
+        label = f"{'':{_INDENT}}{name:{longest}}  "
+        room = width - len(label)
+        if first is not None:
+            yield label + _cut(_show(after), room)
+        elif name == "tags" and (tags := _tag_words(fields)):
+            yield label + _cut(tags, room)
+        else:
+            old = "(absent)" if name in change.added else _show(before)
+            new = "(absent)" if name in change.removed else _show(after)
+            yield label + _from_to(old, new, room)
+
+
+def _from_to(old: str, new: str, room: int) -> str:
+    half = max(_MIN_VALUE_WIDTH, (room - len(" → ")) // 2)
+    # What one side leaves of its half, the other may use.
+    old_room = max(half, room - len(" → ") - len(new))
+    old = _cut(old, old_room)
+    return f"{old} → {_cut(new, max(half, room - len(' → ') - len(old)))}"
+
+
+def _tag_words(fields: Mapping[str, tuple[Any, Any]]) -> str:
+    tags = tag_difference(dict(fields)) or {}
+    signs = {"added": "+", "removed": "-"}
+    return ", ".join(f"{signs[side]} {_tag(tag)}" for side, found in tags.items() for tag in found)
+
+
+def _tag(tag: Any) -> str:
+    label = tag.get("label") if isinstance(tag, dict) else None
+    return label if isinstance(label, str) else _show(tag)
+
+
+def _show(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _cut(text: str, room: int) -> str:
+    room = max(room, _MIN_VALUE_WIDTH)
+    return text if len(text) <= room else text[: room - 1] + "…"
+
+
+def _deliveries(count: int) -> str:
+    return "1 delivery is" if count == 1 else f"{count} deliveries are"
