@@ -9,7 +9,7 @@ from aiohttp import web
 from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
-from service import health, metrics, read_api, webhook
+from service import health, in_flight, metrics, read_api, webhook
 from service.acknowledger import Acknowledger
 from service.errors import errors_as_json
 from service.nudger import Nudger
@@ -23,10 +23,11 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
 
     Raises SettingsError if the URL of Redis cannot be used.
     """
-    app = web.Application(middlewares=[identify, errors_as_json])
+    app = web.Application(middlewares=[in_flight.count, identify, errors_as_json])
     store = Store(connect(settings, redis_url))
     nudger = Nudger(store)
     app[SETTINGS] = settings
+    app[in_flight.IN_FLIGHT] = in_flight.InFlight()
     app[STORE] = store
     app[ACKNOWLEDGER] = Acknowledger(store, nudger)
     app[TALLY] = Tally(store)

@@ -9,11 +9,15 @@ from aiohttp import web
 
 from mirror.settings import Settings
 from service.app import make_app
+from service.body import BODY_TIMEOUT_S
+from service.in_flight import IN_FLIGHT
 
 # Heroku's router keeps idle connections for 90 s; closing them first would break requests on their way.
 KEEPALIVE_TIMEOUT_S = 95.0
-# aiohttp may take twice this to stop, and Heroku kills after 30 s.
-SHUTDOWN_TIMEOUT_S = 10.0
+# Heroku kills 30 s after SIGTERM. Requests under way get as long as a body may take; aiohttp's own end may take twice
+# the second of these.
+FINISH_TIMEOUT_S = BODY_TIMEOUT_S + 1
+SHUTDOWN_TIMEOUT_S = 5.0
 BACKLOG = 1024
 RUNNER_OPTIONS: dict[str, Any] = {
     # A compressed body is refused unread: 1 MiB of it can be 350 MiB when inflated.
@@ -33,7 +37,8 @@ async def serve(settings: Settings, redis_url: str, *, share_port: bool = False)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(make_app(settings, redis_url), **RUNNER_OPTIONS)
+    app = make_app(settings, redis_url)
+    runner = web.AppRunner(app, **RUNNER_OPTIONS)
     await runner.setup()
     try:
         site = web.TCPSite(
@@ -46,6 +51,8 @@ async def serve(settings: Settings, redis_url: str, *, share_port: bool = False)
             return 1
         _tell_start(settings, runner)
         await stop.wait()
+        await site.stop()
+        await app[IN_FLIGHT].finish(FINISH_TIMEOUT_S)
     finally:
         await runner.cleanup()
     log.info("service.stopped")

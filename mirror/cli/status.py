@@ -58,7 +58,11 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
         yield f"              {partner or 'no partner'}: {_by_status(found)}"
     waiting = facts["waiting_reviews"]
     age = span(round(facts["oldest_waiting_s"] * 1000))
-    yield f"waiting       {waiting} reviews, the oldest delivery for {age}" if waiting else "waiting       nothing"
+    yield (
+        f"waiting       {waiting} {'review' if waiting == 1 else 'reviews'}, the oldest delivery for {age}"
+        if waiting
+        else "waiting       nothing"
+    )
     names = ", ".join(facts["workers"])
     last = facts["last_heartbeat_at"]
     yield f"workers       {len(facts['workers'])} ({names})" if names else f"workers       none ({_last_seen(last)})"

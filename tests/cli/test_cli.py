@@ -1,0 +1,208 @@
+"""`python -m mirror`: what an engineer on call sees."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from mirror.clock import now_ms
+from mirror.domain.changes import Source
+from mirror.domain.dead_letters import DeadLetter
+from mirror.domain.inbox import Entry, decode_entry, make_delivery_id, settle
+from mirror.domain.record import Windows
+from mirror.storage import dead_letters, inbox, keys, workers
+from mirror.storage.commit import Commit, commit
+from mirror.storage.store import Store
+from tests.stack.processes import environment
+from tests.support import make_body, make_deletion, make_review
+
+REVIEW = make_review(tags=[{"id": 25, "label": "food", "color": "#808080"}])
+EDITED = REVIEW | {
+    "rating": 1,
+    "tags": [{"id": 26, "label": "till", "color": "#808080"}],
+    "update_date": "2025-09-05T00:00:00Z",
+}
+
+
+def mirror(redis_url: str, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "mirror", *arguments]
+    return subprocess.run(
+        command,
+        env=environment(redis_url, COLUMNS="120", **variables),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+async def apply(store: Store, *reviews: dict[str, Any], gap_ms: int = 0) -> None:
+    """Accept and apply deliveries that lie `gap_ms` apart."""
+    start = now_ms()
+    for number, review in enumerate(reviews):
+        at = start + number * gap_ms
+        entry = Entry(make_delivery_id(at, number.to_bytes(6)), at, Source.WEBHOOK, make_body(review))
+        await inbox.accept(store, [(review["id"], entry)])
+    for claimed in await inbox.claim(store):
+        entries = [decode_entry(data) for data in claimed.entries]
+        decided = settle(None, entries, Windows())
+        one = Commit(claimed.review_id, entries[0].delivery_id, len(entries), decided)
+        assert await commit(store, [one], start) == [True]
+
+
+async def test_trace_tells_when_what_and_why(store: Store, redis_url: str) -> None:
+    await apply(store, REVIEW, EDITED, make_deletion(EDITED), EDITED, gap_ms=86_400_000)
+    shown = mirror(redis_url, "trace", "34")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    lines = [line.strip() for line in shown.stdout.splitlines()]
+    assert lines[0] == "Review 34, google_my_business, business 5409c35a97bbc544d8e26737, live, returned once"
+    kinds = [line.split(" UTC  ")[1] for line in lines if " UTC  " in line]
+    assert kinds == ["first seen", "updated", "vanished", "reappeared, missing for 1 d, as it was before"]
+    assert "rating       3 → 1" in lines
+    assert "tags         + till, - food" in lines
+    assert 'delete_date  (absent) → "2025-09-10T20:15:00+02:00"' in lines
+    assert sum(line.startswith("webhook ") for line in lines) == 4
+
+
+async def test_trace_as_json_holds_the_record_and_its_changes(store: Store, redis_url: str) -> None:
+    await apply(store, REVIEW, EDITED)
+    found = json.loads(mirror(redis_url, "trace", "34", "--json").stdout)
+    assert found["review"] == EDITED
+    assert [change["kind"] for change in found["changes"]] == ["first_seen", "updated"]
+    assert found["changes"][1]["fields"]["rating"] == [3, 1]
+    assert found["waiting"] == 0
+
+
+async def test_trace_of_a_review_that_waits_says_so(store: Store, redis_url: str) -> None:
+    at = now_ms()
+    await inbox.accept(store, [(34, Entry(make_delivery_id(at, bytes(6)), at, Source.WEBHOOK, make_body(REVIEW)))])
+    shown = mirror(redis_url, "trace", "34")
+    assert shown.returncode == 1
+    assert shown.stdout == "Review 34 is not mirrored: 1 delivery is waiting for the worker.\n"
+
+
+def test_trace_of_an_unknown_review_says_so(redis_url: str) -> None:
+    shown = mirror(redis_url, "trace", "35")
+    assert shown.returncode == 1
+    assert shown.stdout == "Review 35 is not mirrored: no delivery about it has been accepted.\n"
+
+
+@pytest.mark.parametrize("wrong", ["thirty-four", "-1", "3.4", "99999999999999999999"])
+def test_trace_refuses_what_is_not_an_id(wrong: str, redis_url: str) -> None:
+    shown = mirror(redis_url, "trace", wrong)
+    assert shown.returncode == 2
+    assert shown.stdout == ""
+
+
+async def test_trace_shows_control_characters_instead_of_obeying_them(store: Store, redis_url: str) -> None:
+    await apply(store, REVIEW | {"content": "\x1b[31mred\u202e", "partner": "\x1b]0;title\x07"})
+    shown = mirror(redis_url, "trace", "34").stdout
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+
+
+async def test_status_shows_the_mirror_at_a_glance(store: Store, redis_url: str) -> None:
+    await apply(store, REVIEW, make_deletion(REVIEW))
+    await apply(store, REVIEW | {"id": 35, "partner": "facebook"})
+    at = now_ms() - 90_000
+    await inbox.accept(store, [(36, Entry(make_delivery_id(at, bytes(6)), at, Source.WEBHOOK, make_body(REVIEW)))])
+    await store.redis.zadd(keys.WAITING, {"36": at})
+    await workers.beat(store, "host:1:ab")
+    await dead_letters.keep(store, DeadLetter("x", at, "not_json", "no", b"{"))
+    lines = mirror(redis_url, "status").stdout.splitlines()
+    assert lines[0] == "reviews       2 (1 live, 1 missing, 0 gone)"
+    assert lines[1].strip() == "facebook: 1 live, 0 missing, 0 gone"
+    assert lines[3].startswith("waiting       1 review, the oldest delivery for 1 min 3")
+    assert lines[4] == "workers       1 (host:1:ab)"
+    assert lines[5] == "dead letters  1"
+    assert lines[6] == "applied       3 deliveries (first_seen 2, vanished 1)"
+    as_json = json.loads(mirror(redis_url, "status", "--json").stdout)
+    assert as_json["reviews"] == {"live": 1, "missing": 1, "gone": 0}
+    assert as_json["waiting_reviews"] == 1
+
+
+def test_status_of_an_empty_mirror(redis_url: str) -> None:
+    lines = mirror(redis_url, "status").stdout.splitlines()
+    assert lines == [
+        "reviews       none yet",
+        "waiting       nothing",
+        "workers       none (no heartbeat in the last day)",
+        "dead letters  0",
+        "applied       0 deliveries",
+    ]
+
+
+async def test_doctor_is_content_with_a_stack_in_order(store: Store, redis_url: str) -> None:
+    await workers.beat(store, "host:1:ab")
+    shown = mirror(redis_url, "doctor", API_TOKEN="x" * 20, PARTOO_WEBHOOK_SECRET="y" * 20)
+    assert shown.returncode == 0, shown.stdout
+    assert {line[:4] for line in shown.stdout.splitlines()} == {"ok  "}
+    assert "x" * 20 not in shown.stdout
+    assert "y" * 20 not in shown.stdout
+
+
+def test_doctor_fails_without_a_worker_and_says_how_to_start_one(redis_url: str) -> None:
+    shown = mirror(redis_url, "doctor")
+    assert shown.returncode == 1
+    assert "fail  workers: none is alive: deliveries are stored, but not applied" in shown.stdout
+    assert "python -m worker" in shown.stdout
+
+
+def test_doctor_in_a_release_phase_needs_no_worker(redis_url: str) -> None:
+    shown = mirror(redis_url, "doctor", "--without-worker")
+    assert shown.returncode == 0
+    assert "workers" not in shown.stdout
+
+
+async def test_doctor_fails_where_redis_may_evict_keys(store: Store, redis_url: str) -> None:
+    await store.redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        shown = mirror(redis_url, "doctor", "--without-worker", "--json")
+    finally:
+        await store.redis.config_set("maxmemory-policy", "noeviction")
+    assert shown.returncode == 1
+    (failed,) = [check for check in json.loads(shown.stdout)["checks"] if check["state"] == "fail"]
+    assert failed["name"] == "eviction policy"
+    assert "set maxmemory-policy to noeviction" in failed["remedy"]
+
+
+async def test_doctor_warns_where_connections_do_not_fit_and_says_what_does(store: Store, redis_url: str) -> None:
+    limit = (await store.redis.config_get("maxclients"))["maxclients"]
+    await store.redis.config_set("maxclients", "20")
+    try:
+        shown = mirror(redis_url, "doctor", "--without-worker", WEB_CONCURRENCY="2")
+    finally:
+        await store.redis.config_set("maxclients", limit)
+    assert "warn  connection budget: up to 30 at a release (3 processes x 5 x 2), but only 20 allowed" in shown.stdout
+    assert "set REDIS_MAX_CONNECTIONS to 3 or lower" in shown.stdout
+
+
+def test_doctor_says_when_redis_does_not_answer() -> None:
+    shown = mirror("redis://127.0.0.1:1", "doctor")
+    assert shown.returncode == 1
+    assert "fail  Redis: does not answer" in shown.stdout
+    assert "check REDIS_URL" in shown.stdout
+
+
+@pytest.mark.parametrize("command", [("trace", "34"), ("status",)])
+def test_a_redis_that_is_away_is_one_line_on_stderr(command: tuple[str, ...]) -> None:
+    shown = mirror("redis://:a-password@127.0.0.1:1", *command)
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert len(shown.stderr.splitlines()) == 1
+    assert "check REDIS_URL" in shown.stderr
+    assert "a-password" not in shown.stderr
+
+
+def test_a_bad_setting_is_one_line_on_stderr_and_status_2() -> None:
+    shown = mirror("ftp://somewhere", "status")
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert shown.stderr == "reviewmirror: REDIS_URL must be a URL that starts with redis:// or rediss:// or unix://\n"
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("trace", "--help"), ("status", "--help"), ("doctor", "--help")])
+def test_help_needs_no_configuration(arguments: tuple[str, ...]) -> None:
+    shown = mirror("ftp://somewhere", *arguments)
+    assert shown.returncode == 0
+    assert shown.stdout.startswith("usage: python -m mirror")

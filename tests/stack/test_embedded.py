@@ -1,0 +1,66 @@
+"""The embedded Redis: a real server that keeps its data, is shared, and is stopped by who started it."""
+
+import importlib.metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from mirror.settings import SettingsError
+from mirror.storage import embedded
+from mirror.storage.embedded import EmbeddedRedisError, embedded_redis, socket_path
+
+
+def test_it_keeps_its_data_over_a_stop_and_a_start(tmp_path: Path) -> None:
+    for expected in (None, b"kept"):
+        with embedded_redis(str(tmp_path)) as url:
+            client = redis.Redis.from_url(url)
+            assert client.get("key") == expected
+            client.set("key", "kept")
+            client.close()
+
+
+def test_it_never_evicts_and_writes_an_append_only_file(tmp_path: Path) -> None:
+    with embedded_redis(str(tmp_path)) as url:
+        client = redis.Redis.from_url(url)
+        info: dict[str, Any] = client.execute_command("INFO")
+        assert info["maxmemory_policy"] == "noeviction"
+        assert info["aof_enabled"] == 1
+        client.close()
+
+
+def test_the_second_who_asks_shares_the_server_and_leaves_it_running(tmp_path: Path) -> None:
+    with embedded_redis(str(tmp_path)) as first:
+        with embedded_redis(str(tmp_path)) as second:
+            assert second == first
+        client = redis.Redis.from_url(first)
+        assert client.ping()
+        client.close()
+    with pytest.raises(redis.ConnectionError):
+        redis.Redis.from_url(first).ping()
+
+
+def test_a_folder_with_a_long_path_works_too(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    with embedded_redis(str(folder)) as url:
+        assert len(str(socket_path(str(folder)))) < 108
+        client = redis.Redis.from_url(url)
+        assert client.ping()
+        client.close()
+
+
+def test_a_server_that_does_not_start_is_told_with_its_log(tmp_path: Path) -> None:
+    (tmp_path / "appendonly.aof").write_text("not an append-only file")
+    (tmp_path / "appendonlydir").write_text("in the way")
+    with pytest.raises(EmbeddedRedisError, match=r"redis\.log"), embedded_redis(str(tmp_path)):
+        pass
+
+
+def test_without_any_redis_server_the_error_names_the_variable_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(importlib.metadata, "files", lambda _name: [])
+    with pytest.raises(SettingsError, match=r"^REDIS_URL is not set, and there is no redis-server"):
+        embedded.find_server()
