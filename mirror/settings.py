@@ -172,8 +172,10 @@ VARIABLES = (
         _secret,
         "Secret part of the webhook's URL: /webhooks/partoo/SECRET or /webhooks/partoo?key=SECRET. Empty: none.",
     ),
-    Variable("PARTOO_API_URL", "", _url("https", "http"), "Partoo's REST API. Empty: the one of PARTOO_ENV."),
-    Variable("PARTOO_API_KEY", "", _token, "Key for Partoo's REST API (x-APIKey)."),
+    Variable(
+        "PARTOO_API_URL", "", _url("https", "http"), "Partoo's REST API. Empty: the one of PARTOO_ENV. Not used yet."
+    ),
+    Variable("PARTOO_API_KEY", "", _token, "Key for Partoo's REST API (x-APIKey). Not used yet."),
     Variable(
         "API_TOKEN",
         "",
@@ -202,7 +204,9 @@ VARIABLES = (
         duration,
         "A return to an earlier state within this time, with the same clock, may be a late copy: ambiguous.",
     ),
-    Variable("DELETION_GRACE", "7d", duration, "How long a missing review may be away before it counts as gone."),
+    Variable(
+        "DELETION_GRACE", "7d", duration, "How long a missing review may be away before it is gone. Not used yet."
+    ),
     Variable("WEB_CONCURRENCY", "1", _number(1, 64), "Web processes that share the port. Heroku sets it by dyno size."),
     Variable("WORKER_MAX_JOBS", "10", _number(1, 1000), "arq jobs that one worker runs side by side."),
 )

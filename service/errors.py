@@ -1,7 +1,7 @@
 """Every error that the service answers, in one JSON shape.
 
     ServiceError                   status, code, message, headers
-      NotStoredError               503: what was received could not be stored now; Partoo sends it again
+      NotStoredError               503: Redis cannot store or read now; Partoo sends what got this again
 
 The answer is `{"error": {"code": "snake_case", "message": "…", "request_id": "…"}}`.
 """
@@ -37,8 +37,17 @@ class ServiceError(Exception):
 
 
 class NotStoredError(ServiceError):
+    """Redis did not do what was asked of it."""
+
     def __init__(self, message: str) -> None:
         super().__init__(503, "unavailable", message, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+def as_service_error(error: Exception) -> ServiceError:
+    """Say what to answer when `error`, a ServiceError or one of `connection.UNAVAILABLE`, kept something undone."""
+    if isinstance(error, ServiceError):
+        return error
+    return NotStoredError("Redis is away, full or too slow; try again")
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -62,7 +71,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return _answer(request, _from_http(error))
     except UNAVAILABLE as error:
         log.warning("redis.unavailable", error=repr(error), path=request.path)
-        return _answer(request, NotStoredError("Redis is away, full or too slow; try again"))
+        return _answer(request, as_service_error(error))
     except Exception:
         log.exception("request.failed", path=request.path)
         return _answer(request, ServiceError(500, "internal_error", "an error of ours; it is in the log"))

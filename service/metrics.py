@@ -56,10 +56,15 @@ class _Fleet(Collector):
         self._snapshot = snapshot
 
     def collect(self) -> Iterable[Metric]:
-        yield _gauge("redis_up", "Whether Redis answers; without it nothing else is shown.", int(bool(self._snapshot)))
-        if self._snapshot is not None:
-            yield from _counters(self._snapshot.counts)
-            yield from _gauges(self._snapshot)
+        return fleet_metrics(self._snapshot)
+
+
+def fleet_metrics(snapshot: Snapshot | None) -> Iterator[Metric]:
+    """Make the metrics of a snapshot; of None, that Redis does not answer."""
+    yield _gauge("redis_up", "Whether Redis answers; without it nothing else is shown.", int(snapshot is not None))
+    if snapshot is not None:
+        yield from _counters(snapshot.counts)
+        yield from _gauges(snapshot)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -15,8 +15,9 @@ from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.signature import SignatureError, verify
 from mirror.domain.wire import SIGNATURE_HEADER, TRYOUT_HEADER, OtherEvent, UndecodableError, decode
 from mirror.storage import dead_letters
+from mirror.storage.connection import UNAVAILABLE
 from service.body import read_body
-from service.errors import ServiceError, json_response
+from service.errors import ServiceError, as_service_error, json_response
 from service.state import ACKNOWLEDGER, SETTINGS, STORE, TALLY
 
 log = structlog.get_logger()
@@ -32,10 +33,17 @@ async def receive(request: web.Request) -> web.Response:
         key = _verify(request, body)
         delivery_id = make_delivery_id(now_ms(), os.urandom(6))
         status, facts = await _take(request, delivery_id, body)
-    except ServiceError as error:
-        tally.count(f"deliveries:rejected:{error.code}")
-        log.warning("delivery.rejected", code=error.code, status=error.status, reason=error.message)
-        raise
+    except (ServiceError, *UNAVAILABLE) as error:
+        rejection = as_service_error(error)
+        tally.count(f"deliveries:rejected:{rejection.code}")
+        log.warning(
+            "delivery.rejected",
+            code=rejection.code,
+            status=rejection.status,
+            reason=rejection.message,
+            cause=None if rejection is error else repr(error),
+        )
+        raise rejection from None
     if status != "accepted":
         tally.count(f"deliveries:{status}")
     seconds = time.perf_counter() - started

@@ -1,0 +1,108 @@
+"""The documents say what the code does."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mirror.domain.changes import Kind
+from mirror.domain.lifecycle import Status, diagram
+from mirror.settings import VARIABLES
+from mirror.storage.histogram import BOUNDS
+from service.metrics import Snapshot, fleet_metrics
+
+ROOT = Path(__file__).parents[1]
+# What the platform or an add-on sets, or what is for development only.
+NOT_IN_APP_JSON = {"PORT", "REDIS_URL", "REDIS_DATA_DIR", "BIND_HOST"}
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def sources(*folders: str) -> Iterator[str]:
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path.read_text()
+
+
+def test_the_lifecycle_diagram_is_the_one_that_the_table_gives() -> None:
+    assert f"```mermaid\n{diagram()}\n```" in text("docs/architecture.md")
+
+
+def test_env_example_has_every_variable_with_its_default_and_no_other() -> None:
+    found = dict(re.findall(r"^([A-Z_]+)=(.*)$", text(".env.example"), re.MULTILINE))
+    assert found == {variable.name: variable.default for variable in VARIABLES}
+
+
+def test_app_json_describes_every_variable_that_one_sets() -> None:
+    env = json.loads(text("app.json"))["env"]
+    assert set(env) == {variable.name for variable in VARIABLES} - NOT_IN_APP_JSON
+    assert all(entry["description"] for entry in env.values())
+
+
+def test_every_log_event_is_explained() -> None:
+    explained = text("docs/operations.md")
+    pattern = re.compile(r'log\.(?:debug|info|warning|error|exception)\(\s*"([a-z_.]+)"')
+    events = {event for source in sources("service", "worker", "mirror") for event in pattern.findall(source)}
+    events |= {f"review.{outcome}" for outcome in (*Kind, "unchanged", "stale")}
+    events |= {f"delivery.{status}" for status in ("accepted", "ignored", "tryout", "dead_letter")}
+    assert {event for event in events if f"`{event}`" not in explained} == set()
+
+
+def test_every_metric_is_explained() -> None:
+    snapshot = Snapshot(counts={}, reviews={}, waiting=0, oldest_waiting_s=0, dead_letters=0, workers=0)
+    names = {metric.name for metric in fleet_metrics(snapshot)}
+    explained = text("docs/operations.md")
+    assert {name for name in names if name not in explained} == set()
+
+
+def test_every_error_code_and_status_is_explained() -> None:
+    explained = text("docs/operations.md")
+    pattern = re.compile(r'(?:ServiceError|__init__)\(\s*\d{3},\s*"([a-z_]+)"|SignatureError\("([a-z_]+)"')
+    found = (match for source in sources("service", "mirror/domain") for match in pattern.findall(source))
+    codes = {one or other for one, other in found} | {str(status) for status in Status}
+    assert len(codes) > 12
+    assert {code for code in codes if f"`{code}`" not in explained} == set()
+
+
+def test_readme_names_only_targets_and_files_that_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
+    named = set(re.findall(r"make ([a-z]+)", text("README.md")))
+    assert {"demo", "check", "run"} <= named <= targets
+    for link in re.findall(r"\]\(([^)#]+)\)", text("README.md")):
+        assert (ROOT / link).exists(), link
+
+
+def test_the_procfile_starts_modules_that_exist() -> None:
+    processes = dict(line.split(": ", 1) for line in text("Procfile").splitlines())
+    assert set(processes) == {"web", "worker", "release"}
+    for command in processes.values():
+        module = re.fullmatch(r"python -m (\w+).*", command)
+        assert module is not None
+        assert (ROOT / module[1] / "__main__.py").exists()
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_requirements_are_pinned_with_hashes_and_name_no_index(name: str) -> None:
+    requirements = text(name)
+    pinned = re.findall(r"^[a-z][a-z0-9-]*==\S+", requirements, re.MULTILINE)
+    lines = re.findall(r"^[a-z].*", requirements, re.MULTILINE)
+    assert len(pinned) == len(lines) > 0
+    assert all(line.endswith("\\") for line in lines)
+    assert "://" not in requirements
+
+
+def test_every_dependency_is_pinned() -> None:
+    named = re.search(r"^dependencies = \[(.*?)\]\n\n", text("pyproject.toml"), re.MULTILINE | re.DOTALL)
+    assert named is not None
+    wanted = re.findall(r'"([a-z-]+)[\[>]', named[1])
+    pinned = re.findall(r"^([a-z][a-z0-9-]*)==", text("requirements.txt"), re.MULTILINE)
+    assert set(wanted) <= set(pinned)
+    assert set(pinned) <= set(re.findall(r"^([a-z][a-z0-9-]*)==", text("requirements-dev.txt"), re.MULTILINE))
+
+
+def test_the_histograms_bounds_rise() -> None:
+    assert list(BOUNDS) == sorted(set(BOUNDS))
