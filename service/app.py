@@ -13,7 +13,7 @@ from service import health, in_flight, metrics, read_api, webhook
 from service.acknowledger import Acknowledger
 from service.errors import errors_as_json
 from service.nudger import Nudger
-from service.requests import identify
+from service.requests import expect, identify
 from service.state import ACKNOWLEDGER, SETTINGS, STORE, TALLY
 from service.tally import Tally
 
@@ -50,11 +50,15 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
 
 
 def _setup_routes(app: web.Application) -> None:
-    app.router.add_post("/webhooks/partoo", webhook.receive)
-    app.router.add_post("/webhooks/partoo/{secret}", webhook.receive)
-    app.router.add_get("/reviews", read_api.list_reviews)
-    app.router.add_get("/reviews/{id}", read_api.get_review)
-    app.router.add_get("/reviews/{id}/changes", read_api.get_changes)
-    app.router.add_get("/healthz", health.healthz)
-    app.router.add_get("/readyz", health.readyz)
-    app.router.add_get("/metrics", metrics.metrics)
+    routes = (
+        ("POST", "/webhooks/partoo", webhook.receive),
+        ("POST", "/webhooks/partoo/{secret}", webhook.receive),
+        ("GET", "/reviews", read_api.list_reviews),
+        ("GET", "/reviews/{id}", read_api.get_review),
+        ("GET", "/reviews/{id}/changes", read_api.get_changes),
+        ("GET", "/healthz", health.healthz),
+        ("GET", "/readyz", health.readyz),
+        ("GET", "/metrics", metrics.metrics),
+    )
+    for method, path, handler in routes:
+        app.router.add_route(method, path, handler, expect_handler=expect)

@@ -56,8 +56,9 @@ def json_response(value: object, status: int = 200, headers: Mapping[str, str] |
     )
 
 
-def error_body(request: web.Request, code: str, message: str) -> dict[str, str]:
-    return {"code": code, "message": message, "request_id": request[REQUEST_ID]}
+def error_of(code: str, message: str, request_id: str) -> dict[str, dict[str, str]]:
+    """Make the one shape of every error."""
+    return {"error": {"code": code, "message": message, "request_id": request_id}}
 
 
 @web.middleware
@@ -70,11 +71,17 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPException as error:
         return _answer(request, _from_http(error))
     except UNAVAILABLE as error:
-        log.warning("redis.unavailable", error=repr(error), path=request.path)
+        log.warning("redis.unavailable", error=repr(error), route=_route(request))
         return _answer(request, as_service_error(error))
     except Exception:
-        log.exception("request.failed", path=request.path)
+        log.exception("request.failed", route=_route(request))
         return _answer(request, ServiceError(500, "internal_error", "an error of ours; it is in the log"))
+
+
+def _route(request: web.Request) -> str:
+    """Name the route, not the path: the path may hold the webhook's secret."""
+    resource = request.match_info.route.resource
+    return "unknown" if resource is None else resource.canonical
 
 
 def _from_http(error: web.HTTPException) -> ServiceError:
@@ -84,7 +91,7 @@ def _from_http(error: web.HTTPException) -> ServiceError:
 
 
 def _answer(request: web.Request, error: ServiceError) -> web.Response:
-    body = {"error": error_body(request, error.code, error.message)}
+    body = error_of(error.code, error.message, request[REQUEST_ID])
     response = json_response(body, error.status, error.headers)
     if error.close:
         response.force_close()

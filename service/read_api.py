@@ -107,7 +107,7 @@ def _whole_number(request: web.Request, name: str, default: int) -> int:
     if text is None:
         return default
     if not re.fullmatch(r"[0-9]{1,19}", text) or int(text) > MAX_REVIEW_ID:
-        raise _bad_parameter(name, "must be a whole number, as given in an earlier answer")
+        raise _bad_parameter(name, "must be a whole number")
     return int(text)
 
 

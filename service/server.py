@@ -11,6 +11,7 @@ from mirror.settings import Settings
 from service.app import make_app
 from service.body import BODY_TIMEOUT_S
 from service.in_flight import IN_FLIGHT
+from service.protocol import Runner
 
 # Heroku's router keeps idle connections for 90 s; closing them first would break requests on their way.
 KEEPALIVE_TIMEOUT_S = 95.0
@@ -26,6 +27,8 @@ RUNNER_OPTIONS: dict[str, Any] = {
     "access_log": None,
     "keepalive_timeout": KEEPALIVE_TIMEOUT_S,
     "shutdown_timeout": SHUTDOWN_TIMEOUT_S,
+    # How long a connection that is hung up on may go on sending a body that nobody reads.
+    "lingering_time": 2.0,
 }
 
 log = structlog.get_logger()
@@ -38,7 +41,7 @@ async def serve(settings: Settings, redis_url: str, *, share_port: bool = False)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     app = make_app(settings, redis_url)
-    runner = web.AppRunner(app, **RUNNER_OPTIONS)
+    runner = Runner(app, **RUNNER_OPTIONS)
     await runner.setup()
     try:
         site = web.TCPSite(

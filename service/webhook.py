@@ -41,7 +41,7 @@ async def receive(request: web.Request) -> web.Response:
             code=rejection.code,
             status=rejection.status,
             reason=rejection.message,
-            cause=None if rejection is error else repr(error),
+            **({} if rejection is error else {"cause": repr(error)}),
         )
         raise rejection from None
     if status != "accepted":

@@ -4,17 +4,20 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import redis
 import structlog
-from pytest_aiohttp import AiohttpClient, AiohttpServer
+from aiohttp.test_utils import TestServer
+from pytest_aiohttp import AiohttpClient
 
 from mirror.settings import Settings
 from mirror.storage.connection import connect
 from mirror.storage.embedded import embedded_redis
 from mirror.storage.store import Store
 from service.app import make_app
+from service.protocol import Runner
 from service.server import RUNNER_OPTIONS
 from tests.support import Client, make_settings
 from worker import supervisor
@@ -50,14 +53,20 @@ async def store(settings: Settings, redis_url: str) -> AsyncIterator[Store]:
     await store.close()
 
 
+class _Server(TestServer):
+    """A test server that runs the application as production does; aiohttp's own has options of its own."""
+
+    async def _make_runner(self, **_kwargs: Any) -> Runner:
+        return Runner(self.app, **RUNNER_OPTIONS)
+
+
 @pytest.fixture
-def start_service(redis_url: str, aiohttp_server: AiohttpServer, aiohttp_client: AiohttpClient) -> StartService:
+def start_service(redis_url: str, aiohttp_client: AiohttpClient) -> StartService:
     """Start the service as production does, on a free loopback port; variables may be given."""
 
     async def start(url: str = redis_url, **variables: str) -> Client:
         app = make_app(make_settings(**variables), url)
-        server = await aiohttp_server(app, **RUNNER_OPTIONS)
-        return await aiohttp_client(server)
+        return await aiohttp_client(_Server(app, host="127.0.0.1"))
 
     return start
 

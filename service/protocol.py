@@ -1,0 +1,52 @@
+"""What is not even HTTP: answered in the one error shape, and logged without what it held.
+
+aiohttp answers such requests itself, before any handler or middleware, as text that quotes the client's bytes, and logs
+a traceback that quotes them too: a signature, a token or a part of a body would stand in the log.
+"""
+
+from http import HTTPStatus
+
+import structlog
+from aiohttp import web
+
+from service.errors import error_of, json_response
+from service.requests import make_request_id
+
+log = structlog.get_logger()
+
+
+class _RequestHandler(web.RequestHandler):
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - it quotes the request
+    ) -> web.StreamResponse:
+        request_id = make_request_id()
+        log.warning("request.malformed", request_id=request_id, status=status, error=type(exc).__name__)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer is on its way already")
+        code = "bad_request" if status == HTTPStatus.BAD_REQUEST else HTTPStatus(status).name.lower()
+        body = error_of(code, "the request is not valid HTTP", request_id)
+        response = json_response(body, status, {"X-Request-ID": request_id})
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _RequestHandler(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """An AppRunner whose connections answer malformed requests as the rest of the service answers errors."""
+
+    __slots__ = ()
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        server.__class__ = _Server
+        return server
