@@ -1,6 +1,7 @@
 """`python -m dev demo` and `python -m dev run`."""
 
 import argparse
+import signal
 import sys
 
 from dev import demo, stay
@@ -11,6 +12,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m dev", description=__doc__)
     parser.add_argument("what", choices=("demo", "run"), help="demo: the main job, then exit; run: a stack that stays")
     what = parser.parse_args().what
+    # What was started must be stopped also when this is told to stop.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         return demo.main() if what == "demo" else stay.main()
     except SettingsError as error:

@@ -8,15 +8,15 @@ import threading
 from pathlib import Path
 
 from dev.keys import public_key_line
-from dev.stack import Stack, StackError, is_taken, running
+from dev.stack import Stack, StackError, free_port, is_taken, running
+from mirror.settings import load
 
 DATA = Path("data")
-PORT = 8080
 WATCH_INTERVAL_S = 0.5
 
 
 def main() -> int:
-    port = int(os.environ.get("PORT", PORT))
+    port = load(os.environ).port or free_port()
     if is_taken(port):
         sys.stderr.write(f"make run: port {port} is in use; choose another: make run PORT=8081\n")
         return 1

@@ -2,18 +2,24 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import structlog
 import uvloop
 
 from mirror import logs
 from mirror.settings import Settings, SettingsError, load
+from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.embedded import EmbeddedRedisError, embedded_redis
 
 EXIT_FAILED = 1
 EXIT_MISCONFIGURED = 2
+
+log = structlog.get_logger()
 
 
 @contextmanager
@@ -32,11 +38,14 @@ def run(main: Callable[[Settings, str], Coroutine[None, None, int]], *, logging:
     A variable that cannot be used ends it with one line on stderr and status 2, an embedded Redis that does not start
     with one line and status 1.
     """
+    # Until the process has a handler of its own, SIGTERM must still end what was started here, an embedded Redis say.
+    signal.signal(signal.SIGTERM, _exit)
     try:
         settings = load(os.environ)
         if logging:
             logs.configure(settings)
         with redis_url(settings) as url, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.get_loop().set_exception_handler(_log_stray_error)
             return runner.run(main(settings, url))
     except SettingsError as error:
         sys.stderr.write(f"reviewmirror: {error}\n")
@@ -44,3 +53,14 @@ def run(main: Callable[[Settings, str], Coroutine[None, None, int]], *, logging:
     except EmbeddedRedisError as error:
         sys.stderr.write(f"reviewmirror: {error}\n")
         return EXIT_FAILED
+
+
+def _exit(number: int, _frame: object) -> None:
+    sys.exit(128 + number)
+
+
+def _log_stray_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what no code waited for. Such are the tasks of arq's worker when Redis goes away: one line, no traceback."""
+    error = context.get("exception")
+    expected = error is None or isinstance(error, UNAVAILABLE)
+    log.warning("task.failed", reason=context.get("message"), error=repr(error), exc_info=None if expected else error)

@@ -78,14 +78,27 @@ def _encode(event: Mapping[str, Any]) -> bytes:
     # When, how grave and what come first, for the eyes that read raw lines.
     ordered = {name: event[name] for name in ("timestamp", "level", "event") if name in event} | dict(event)
     try:
-        return msgspec.json.encode(ordered, enc_hook=repr)
+        return _json(ordered)
     except UnicodeEncodeError:
-        # A lone surrogate, from a header in no known encoding for instance. A log line must not raise.
-        return msgspec.json.encode({name: ascii(value) for name, value in event.items()})
+        return _json({name: _encodable(value) for name, value in ordered.items()})
+
+
+def _json(value: Any) -> bytes:
+    return msgspec.json.encode(value, enc_hook=repr)
+
+
+def _encodable(value: Any) -> Any:
+    """Give the value, or its escaped form if it holds a lone surrogate, from a header in no known encoding perhaps."""
+    try:
+        _json(value)
+    except UnicodeEncodeError:
+        return ascii(value)
+    return value
 
 
 def _cut(name: str, value: Any) -> Any:
-    text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=repr).decode()
+    value = _encodable(value)
+    text = value if isinstance(value, str) else _json(value).decode()
     most = _MAX_TRACEBACK_CHARS if name == "exception" else _MAX_VALUE_CHARS
     # A traceback's end tells the most.
     return value if len(text) <= most else "…" + text[-most:] if name == "exception" else text[:most] + "…"

@@ -96,11 +96,28 @@ def _url(*schemes: str) -> Callable[[str], str]:
             parts.port  # noqa: B018 - reading it is what checks it
         except ValueError:
             raise ValueError(f"must be a valid URL that starts with {starts}") from None
-        if parts.scheme not in schemes or not (parts.hostname or (parts.scheme == "unix" and parts.path)):
+        if (
+            re.search(r"\s", text)
+            or parts.scheme not in schemes
+            or not (parts.hostname or (parts.scheme == "unix" and parts.path))
+        ):
             raise ValueError(f"must be a URL that starts with {starts}")
         return text
 
     return parse
+
+
+def _redis_url(text: str) -> str:
+    parts = urlsplit(_url("redis", "rediss", "unix")(text))
+    if parts.scheme == "unix":
+        if not re.fullmatch(r"(db=\d+)?", parts.query):
+            raise ValueError("takes no option but ?db=NUMBER")
+    elif parts.query:
+        # An option of redis-py's would override the deadlines that the service rests on.
+        raise ValueError("takes no options after a question mark; REDIS_TLS_VERIFY=off turns verification off")
+    elif not re.fullmatch(r"/?\d*", parts.path):
+        raise ValueError("must end with the number of a database, or without")
+    return text
 
 
 def _secret(text: str) -> str:
@@ -136,7 +153,7 @@ VARIABLES = (
     Variable(
         "REDIS_URL",
         "",
-        _url("redis", "rediss", "unix"),
+        _redis_url,
         "Redis to use: redis://, rediss:// (TLS) or unix://. Empty: an embedded redis-server, for development.",
     ),
     Variable(
@@ -148,7 +165,7 @@ VARIABLES = (
     Variable(
         "REDIS_MAX_CONNECTIONS",
         "5",
-        _number(2, 1000),
+        _number(3, 1000),
         "Connections that one process may open. (web processes + workers) x this x 2 must fit the Redis plan: old and "
         "new processes overlap while a release is rolled out.",
     ),

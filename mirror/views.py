@@ -1,11 +1,10 @@
 """The mirror's JSON for readers: what the read API answers and the command line prints with `--json`. No I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mirror.clock import iso
 from mirror.domain.changes import Change, Kind, tag_difference
-from mirror.domain.history import first_payload
 from mirror.domain.record import Record
 
 
@@ -25,25 +24,19 @@ def record_view(record: Record) -> dict[str, Any]:
     }
 
 
-def changes_view(record: Record, changes: Sequence[Change], shown: Sequence[Change]) -> list[dict[str, Any]]:
-    """Show some of a review's changes, given its record and its whole history, the oldest change first."""
-    return [_change_view(change, _first_fields(record, changes, change)) for change in shown]
+def changes_view(shown: Sequence[Change], first: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Show changes of a review. `first` is the payload it was first seen with, needed if that change is among them."""
+    return [_change_view(change, first if change.kind is Kind.FIRST_SEEN else None) for change in shown]
 
 
-def _first_fields(record: Record, changes: Sequence[Change], change: Change) -> dict[str, tuple[Any, Any]] | None:
-    """Return what a first sight is stored without: every field of the first payload, as come from nothing."""
-    if change.kind is not Kind.FIRST_SEEN:
-        return None
-    return {name: (None, value) for name, value in first_payload(record, changes).items()}
-
-
-def _change_view(change: Change, first_fields: dict[str, tuple[Any, Any]] | None) -> dict[str, Any]:
-    fields = change.fields if first_fields is None else first_fields
+def _change_view(change: Change, first: Mapping[str, Any] | None) -> dict[str, Any]:
+    # A first sight is stored without its fields; here each has come from nothing.
+    fields = change.fields if first is None else {name: (None, value) for name, value in first.items()}
     return {
         "version": change.version,
         "kind": change.kind,
         "fields": fields,
-        "added": list(change.added if first_fields is None else first_fields),
+        "added": list(change.added if first is None else first),
         "removed": list(change.removed),
         "tags": tag_difference(fields),
         "received_at": iso(change.received_at),

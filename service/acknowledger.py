@@ -46,16 +46,17 @@ class Acknowledger:
         """
         if len(self._queue) >= MAX_WAITING or self._bytes + len(entry.body) > MAX_WAITING_BYTES:
             raise NotStoredError("too many deliveries wait to be stored; try again")
-        waiting = _Waiting(review_id, entry, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
+        loop = asyncio.get_running_loop()
+        stored = loop.create_future()
+        self._queue.append(_Waiting(review_id, entry, stored))
         self._bytes += len(entry.body)
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
-        done, _ = await asyncio.wait({waiting.stored}, timeout=DEADLINE_S)
-        if not done:
-            waiting.stored.cancel()
-            raise NotStoredError("Redis is too slow; try again")
-        waiting.stored.result()
+        deadline = loop.call_later(DEADLINE_S, _give_up, stored)
+        try:
+            await stored
+        finally:
+            deadline.cancel()
 
     async def close(self) -> None:
         """Wait for the write under way, with whatever still waits."""
@@ -76,7 +77,7 @@ class Acknowledger:
             waiting = self._queue.popleft()
             size += len(waiting.entry.body)
             # One whose deadline has passed was answered with 503 and will come again.
-            if not waiting.stored.cancelled():
+            if not waiting.stored.done():
                 group.append(waiting)
         self._bytes -= size
         return group
@@ -96,3 +97,8 @@ class Acknowledger:
                 waiting.stored.set_result(None)
         if nudge_due:
             self._nudger.nudge()
+
+
+def _give_up(stored: "asyncio.Future[None]") -> None:
+    if not stored.done():
+        stored.set_exception(NotStoredError("Redis is too slow; try again"))

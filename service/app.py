@@ -14,8 +14,11 @@ from service.acknowledger import Acknowledger
 from service.errors import errors_as_json
 from service.nudger import Nudger
 from service.requests import expect, identify
-from service.state import ACKNOWLEDGER, SETTINGS, STORE, TALLY
+from service.state import ACKNOWLEDGER, READ_STORE, SETTINGS, STORE, TALLY
 from service.tally import Tally
+
+# One for the write under way, one for nudges and dead letters; the other connections are for reading.
+STORE_CONNECTIONS = 2
 
 
 def make_app(settings: Settings, redis_url: str) -> web.Application:
@@ -24,13 +27,15 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     Raises SettingsError if the URL of Redis cannot be used.
     """
     app = web.Application(middlewares=[in_flight.count, identify, errors_as_json])
-    store = Store(connect(settings, redis_url))
+    store = Store(connect(settings, redis_url, STORE_CONNECTIONS))
+    read_store = Store(connect(settings, redis_url, settings.redis_max_connections - STORE_CONNECTIONS))
     nudger = Nudger(store)
     app[SETTINGS] = settings
     app[in_flight.IN_FLIGHT] = in_flight.InFlight()
     app[STORE] = store
+    app[READ_STORE] = read_store
     app[ACKNOWLEDGER] = Acknowledger(store, nudger)
-    app[TALLY] = Tally(store)
+    app[TALLY] = Tally(read_store)
     _setup_routes(app)
 
     async def background(app: web.Application) -> AsyncIterator[None]:
@@ -42,8 +47,9 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
         await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(*UNAVAILABLE):
             await app[TALLY].flush()
-        with suppress(*UNAVAILABLE):
-            await store.close()
+        for each in (store, read_store):
+            with suppress(*UNAVAILABLE):
+                await each.close()
 
     app.cleanup_ctx.append(background)
     return app

@@ -18,6 +18,7 @@ from mirror.storage.connection import UNAVAILABLE
 from service.requests import REQUEST_ID
 
 RETRY_AFTER_S = 5
+INTERNAL_ERROR = "an error of ours; it is in the log"
 
 log = structlog.get_logger()
 
@@ -75,7 +76,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return _answer(request, as_service_error(error))
     except Exception:
         log.exception("request.failed", route=_route(request))
-        return _answer(request, ServiceError(500, "internal_error", "an error of ours; it is in the log"))
+        return _answer(request, ServiceError(500, "internal_error", INTERNAL_ERROR))
 
 
 def _route(request: web.Request) -> str:

@@ -12,7 +12,7 @@ from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from service.errors import error_of, json_response
 from service.requests import REQUEST_ID
-from service.state import STORE
+from service.state import READ_STORE
 
 # Deliveries wait milliseconds; for this long they do when no worker gets on with them.
 LATE_AFTER_S = 60.0
@@ -31,7 +31,7 @@ async def healthz(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    readiness = await _readiness(request.app[STORE])
+    readiness = await _readiness(request.app[READ_STORE])
     body: dict[str, Any] = {"status": "not_ready" if readiness.problems else "ready"}
     if readiness.problems:
         body |= error_of("not_ready", "; ".join(readiness.problems), request[REQUEST_ID])
@@ -49,7 +49,10 @@ async def _readiness(store: Store) -> Readiness:
     now = now_ms()
     age = backlog.age_ms(now) / 1000
     problems = []
-    if not heartbeats.alive:
+    full = server.memory_finding(facts)
+    if full is not None:
+        problems.append(f"{full.problem}: {full.remedy}")
+    elif not heartbeats.alive:
         problems.append("no worker is alive: deliveries are stored, but not applied")
     if age > LATE_AFTER_S:
         problems.append(f"the oldest waiting delivery has waited for {age:.0f} s")

@@ -15,7 +15,7 @@ from mirror.storage import counters, dead_letters, inbox, reads, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.histogram import LABELS
 from mirror.storage.store import Store
-from service.state import STORE
+from service.state import READ_STORE
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 async def metrics(request: web.Request) -> web.Response:
     try:
-        snapshot = await _snapshot(request.app[STORE])
+        snapshot = await _snapshot(request.app[READ_STORE])
     except UNAVAILABLE:
         snapshot = None
     registry = CollectorRegistry()

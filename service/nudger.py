@@ -7,6 +7,8 @@ import structlog
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 
+MAX_QUEUED = 20
+
 log = structlog.get_logger()
 
 
@@ -25,6 +27,12 @@ class Nudger:
             await self._wanted.wait()
             self._wanted.clear()
             try:
-                await self._store.redis.enqueue_job("drain")
+                await self._enqueue()
             except UNAVAILABLE as error:
                 log.warning("nudge.failed", error=repr(error))
+
+    async def _enqueue(self) -> None:
+        redis = self._store.redis
+        # Without a worker nobody takes the jobs away; whenever one comes, it needs one of them, not a day's worth.
+        if await redis.zcard(redis.default_queue_name) < MAX_QUEUED:
+            await redis.enqueue_job("drain")

@@ -8,8 +8,9 @@ from http import HTTPStatus
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
-from service.errors import error_of, json_response
+from service.errors import INTERNAL_ERROR, error_of, json_response
 from service.requests import make_request_id
 
 log = structlog.get_logger()
@@ -26,11 +27,14 @@ class _RequestHandler(web.RequestHandler):
         message: str | None = None,  # noqa: ARG002 - it quotes the request
     ) -> web.StreamResponse:
         request_id = make_request_id()
-        log.warning("request.malformed", request_id=request_id, status=status, error=type(exc).__name__)
+        if isinstance(exc, HttpProcessingError):
+            log.warning("request.malformed", request_id=request_id, status=status, error=type(exc).__name__)
+            body = error_of(HTTPStatus(status).name.lower(), "the request is not valid HTTP", request_id)
+        else:
+            log.error("request.failed", request_id=request_id, exc_info=exc)
+            body = error_of("internal_error", INTERNAL_ERROR, request_id)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is on its way already")
-        code = "bad_request" if status == HTTPStatus.BAD_REQUEST else HTTPStatus(status).name.lower()
-        body = error_of(code, "the request is not valid HTTP", request_id)
         response = json_response(body, status, {"X-Request-ID": request_id})
         response.force_close()
         return response

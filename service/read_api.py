@@ -15,7 +15,7 @@ from mirror.domain.wire import MAX_REVIEW_ID
 from mirror.storage import reads
 from mirror.views import changes_view, record_view
 from service.errors import ServiceError, json_response
-from service.state import SETTINGS, STORE
+from service.state import READ_STORE, SETTINGS
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
@@ -28,7 +28,7 @@ async def get_review(request: web.Request) -> web.Response:
     if "at" in request.query:
         record = await _as_of(request, review_id, _moment(request.query["at"]))
     else:
-        record = await reads.record(request.app[STORE], review_id)
+        record = await reads.record(request.app[READ_STORE], review_id)
     if record is None:
         raise _not_found(review_id)
     return json_response(record_view(record))
@@ -39,15 +39,17 @@ async def get_changes(request: web.Request) -> web.Response:
     _check_parameters(request, "limit", "cursor")
     review_id = _review_id(request)
     limit = _limit(request)
-    before = _whole_number(request, "cursor", default=MAX_REVIEW_ID)
-    found = await reads.record_and_changes(request.app[STORE], review_id)
-    if found is None:
+    before = _whole_number(request, "cursor") if "cursor" in request.query else None
+    store = request.app[READ_STORE]
+    shown = await reads.changes_page(store, review_id, before, limit)
+    # Only the first sight is worked out from the whole history; most pages do without.
+    whole = not shown or shown[0].version == 1
+    found = await reads.record_and_changes(store, review_id) if whole else None
+    if whole and found is None:
         raise _not_found(review_id)
-    record, changes = found
-    newest_first = [change for change in reversed(changes) if change.version < before]
-    shown = newest_first[:limit]
-    following = str(shown[-1].version) if len(newest_first) > limit else None
-    return json_response({"changes": changes_view(record, changes, shown), "next": following})
+    first = None if found is None else first_payload(*found)
+    following = str(shown[0].version) if shown and shown[0].version > 1 else None
+    return json_response({"changes": changes_view(shown[::-1], first), "next": following})
 
 
 async def list_reviews(request: web.Request) -> web.Response:
@@ -58,9 +60,9 @@ async def list_reviews(request: web.Request) -> web.Response:
         business_id=request.query.get("business_id"),
         status=_status(request),
         partner=request.query.get("partner"),
-        after=_whole_number(request, "cursor", default=-1),
+        after=_whole_number(request, "cursor") if "cursor" in request.query else -1,
     )
-    page = await reads.page(request.app[STORE], query)
+    page = await reads.page(request.app[READ_STORE], query)
     following = None if page.after is None else str(page.after)
     return json_response({"reviews": [record_view(record) for record in page.records], "next": following})
 
@@ -102,17 +104,15 @@ def _bad_parameter(name: str, problem: str) -> ServiceError:
     return ServiceError(400, "bad_parameter", f"the parameter {name[:100]!a} {problem}")
 
 
-def _whole_number(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name)
-    if text is None:
-        return default
+def _whole_number(request: web.Request, name: str) -> int:
+    text = request.query[name]
     if not re.fullmatch(r"[0-9]{1,19}", text) or int(text) > MAX_REVIEW_ID:
         raise _bad_parameter(name, "must be a whole number")
     return int(text)
 
 
 def _limit(request: web.Request) -> int:
-    limit = _whole_number(request, "limit", DEFAULT_LIMIT)
+    limit = _whole_number(request, "limit") if "limit" in request.query else DEFAULT_LIMIT
     if not 1 <= limit <= MAX_LIMIT:
         raise _bad_parameter("limit", f"must be from 1 to {MAX_LIMIT}")
     return limit
@@ -140,7 +140,7 @@ def _moment(text: str) -> int:
 
 
 async def _as_of(request: web.Request, review_id: int, moment: int) -> Record | None:
-    found = await reads.record_and_changes(request.app[STORE], review_id)
+    found = await reads.record_and_changes(request.app[READ_STORE], review_id)
     if found is None:
         return None
     record, changes = found

@@ -1,6 +1,7 @@
 """Serving: one process that listens until it is told to stop."""
 
 import asyncio
+import os
 import signal
 from typing import Any
 
@@ -42,6 +43,7 @@ async def serve(settings: Settings, redis_url: str, *, share_port: bool = False)
         loop.add_signal_handler(number, stop.set)
     app = make_app(settings, redis_url)
     runner = Runner(app, **RUNNER_OPTIONS)
+    watching = asyncio.create_task(_stop_without_parent(stop)) if share_port else None
     await runner.setup()
     try:
         site = web.TCPSite(
@@ -57,9 +59,19 @@ async def serve(settings: Settings, redis_url: str, *, share_port: bool = False)
         await site.stop()
         await app[IN_FLIGHT].finish(FINISH_TIMEOUT_S)
     finally:
+        if watching is not None:
+            watching.cancel()
         await runner.cleanup()
     log.info("service.stopped")
     return 0
+
+
+async def _stop_without_parent(stop: asyncio.Event) -> None:
+    """Stop when the process that started this one is gone: nobody would stop this one otherwise."""
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 - no event tells of it
+        await asyncio.sleep(1)
+    stop.set()
 
 
 def _tell_start(settings: Settings, runner: web.AppRunner) -> None:

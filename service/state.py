@@ -8,6 +8,8 @@ from service.acknowledger import Acknowledger
 from service.tally import Tally
 
 SETTINGS = web.AppKey("settings", Settings)
+# Connections apart, so that no number of readers keeps a delivery from being stored.
+READ_STORE = web.AppKey("read_store", Store)
 STORE = web.AppKey("store", Store)
 ACKNOWLEDGER = web.AppKey("acknowledger", Acknowledger)
 TALLY = web.AppKey("tally", Tally)

@@ -38,6 +38,7 @@ class Tally:
         counts, self._counts = self._counts, Counter()
         try:
             await counters.add(self._store, counts)
-        except UNAVAILABLE:
+        except BaseException:
+            # Cancelled at a shutdown, too: the last flush is still to come.
             self._counts += counts
             raise

@@ -7,7 +7,7 @@ import structlog
 
 from mirror.clock import now_ms
 from mirror.domain.inbox import decode_entry, settle
-from mirror.domain.record import Windows
+from mirror.domain.record import SCHEMA_VERSION, Windows
 from mirror.storage import inbox, reads
 from mirror.storage.commit import Commit, commit
 from mirror.storage.store import Store
@@ -75,6 +75,9 @@ class Drainer:
         """Decide on one review's deliveries. A failure leaves them waiting, to be claimed again after the lease."""
         try:
             record = None if claim.record is None else reads.decode_record(claim.record)
+            if record is not None and record.schema > SCHEMA_VERSION:
+                log.warning("drain.newer_schema", review_id=claim.review_id, schema=record.schema)
+                return None
             entries = [decode_entry(data) for data in claim.entries]
             settled = settle(record, entries, self._windows)
         except Exception as error:  # one review that breaks must not hold up the others
@@ -82,7 +85,8 @@ class Drainer:
             return None
         if not entries:
             return None
-        return Commit(claim.review_id, entries[0].delivery_id, len(entries), settled)
+        first, last = entries[0].delivery_id, entries[-1].delivery_id
+        return Commit(claim.review_id, first, last, len(entries), settled)
 
 
 def _is_corrupt(error: Exception) -> bool:

@@ -7,7 +7,6 @@ import structlog
 from arq import Retry, cron
 from arq.cron import CronJob
 
-from mirror.storage import inbox
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from worker.drain import Drainer
@@ -27,9 +26,7 @@ async def drain(ctx: dict[str, Any]) -> None:
 
 async def sweep(ctx: dict[str, Any]) -> None:
     """Apply what no nudge told of: its job was lost, or a worker died with a claim in its hands."""
-    store: Store = ctx["store"]
-    if await inbox.some_are_due(store):
-        await _drain(ctx, "sweep")
+    await _drain(ctx, "sweep")
 
 
 async def _drain(ctx: dict[str, Any], job: str) -> None:

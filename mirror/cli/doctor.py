@@ -111,17 +111,19 @@ def _server_checks(facts: server.Server) -> Iterator[Check]:
     )
     yield _finding("eviction policy", FAIL, server.eviction_finding(facts), "noeviction")
     yield _finding("persistence", WARN, server.persistence_finding(facts), "append-only file on")
-    share = facts.used_memory / facts.max_memory if facts.max_memory else 0.0
-    used = f"{facts.used_memory / 2**20:.0f} MiB used" + (
-        f" of {facts.max_memory / 2**20:.0f} MiB" if facts.max_memory else ", no limit"
-    )
-    yield (
-        Check("memory", OK, used)
-        if share < _MEMORY_WARNING
-        else Check(
-            "memory", WARN, used, "take a larger plan before it is full: a full Redis accepts no deliveries (503)"
-        )
-    )
+    yield _memory(facts)
+
+
+def _memory(facts: server.Server) -> Check:
+    full = server.memory_finding(facts)
+    if full is not None:
+        return Check("memory", FAIL, full.problem, full.remedy)
+    if not facts.max_memory:
+        return Check("memory", OK, f"{facts.used_memory >> 20} MiB used, no limit")
+    used = f"{facts.used_memory >> 20} MiB used of {facts.max_memory >> 20} MiB"
+    if facts.used_memory < _MEMORY_WARNING * facts.max_memory:
+        return Check("memory", OK, used)
+    return Check("memory", WARN, used, "take a larger plan before it is full: a full Redis accepts no deliveries (503)")
 
 
 def _finding(name: str, state: str, finding: server.Finding | None, fine: str) -> Check:

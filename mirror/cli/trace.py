@@ -48,7 +48,7 @@ async def run(store: Store, _settings: Settings, options: argparse.Namespace) ->
         return EXIT_FAILED
     record, changes = found
     if options.json:
-        write_json(record_view(record) | {"changes": changes_view(record, changes, changes), "waiting": waiting})
+        write_json(record_view(record) | {"changes": changes_view(changes, first_payload(*found)), "waiting": waiting})
         return 0
     width = shutil.get_terminal_size((120, 24)).columns
     for line in timeline(record, changes, width):

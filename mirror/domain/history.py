@@ -1,44 +1,30 @@
 """A review's history read backwards and forwards: its first payload, and its record as of a moment. Performs no I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from mirror.domain.changes import Change, Kind, redo, undo
 from mirror.domain.lifecycle import FIRST_STATUS, TRANSITIONS, Status, Trigger
-from mirror.domain.record import Record
+from mirror.domain.record import SCHEMA_VERSION, Record
 from mirror.domain.review import is_deleted
 
 
-def first_payload(record: Record, changes: Sequence[Change]) -> dict[str, Any]:
+def first_payload(record: Record, changes: Iterable[Change]) -> dict[str, Any]:
     """Work out the payload with which a review was first seen. `changes` is its whole history, the oldest first.
 
-    A reappearance is stored against the last live snapshot, so going back over it lands before the absence.
+    A reappearance is stored against the last live snapshot, not against the deletion before it, so inside an absence
+    the payloads on the way are not those of the time; but going back over the vanishing sets right every field that
+    the absence touched.
     """
     payload = record.review
-    inside_absence = False
-    for change in reversed(changes):
-        if inside_absence:
-            if change.kind is not Kind.VANISHED:
-                continue
-            # `payload` is the live snapshot before this very change.
-            inside_absence = False
-            continue
+    for change in reversed(list(changes)):
         payload = undo(payload, change)
-        inside_absence = change.kind is Kind.REAPPEARED and _vanished_before(changes, change.version)
     return payload
 
 
-def _vanished_before(changes: Sequence[Change], version: int) -> bool:
-    """Tell whether the absence that ended with this version began with the review live, not with its first sight."""
-    for change in reversed(changes):
-        if change.version < version and change.kind in (Kind.VANISHED, Kind.REAPPEARED):
-            return change.kind is Kind.VANISHED
-    return False
-
-
-def replay(first: dict[str, Any], changes: Sequence[Change]) -> Record | None:
+def replay(first: dict[str, Any], changes: Iterable[Change]) -> Record | None:
     """Fold a history, the oldest change first, into the record it describes; None for an empty one.
 
     What a record remembers only for the reducer (windows, fingerprints) is not part of a history and stays empty, and
@@ -54,6 +40,7 @@ def _begin(first: dict[str, Any], change: Change) -> Record:
     status = FIRST_STATUS[_trigger(first)]
     at = change.received_at
     return Record(
+        schema=SCHEMA_VERSION,
         id=first["id"],
         status=status,
         version=change.version,

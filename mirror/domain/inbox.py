@@ -11,7 +11,7 @@ import msgspec
 from mirror.domain.changes import Change, Source
 from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.record import Delivery, Record, Windows
-from mirror.domain.reducer import Decision, reduce
+from mirror.domain.reducer import Decision, fold
 from mirror.domain.wire import UndecodableError, decode_review
 
 
@@ -69,8 +69,7 @@ def decode_entry(data: bytes) -> Entry:
 
 def settle(record: Record | None, entries: Sequence[Entry], windows: Windows) -> Settled:
     """Apply entries to a record, in order. What this release cannot read becomes a dead letter and holds up nobody."""
-    before = record
-    decisions: list[Decision] = []
+    deliveries: list[Delivery] = []
     dead_letters: list[DeadLetter] = []
     for entry in entries:
         try:
@@ -78,8 +77,6 @@ def settle(record: Record | None, entries: Sequence[Entry], windows: Windows) ->
         except UndecodableError as error:
             dead_letters.append(DeadLetter(entry.delivery_id, entry.received_at, error.code, str(error), entry.body))
             continue
-        delivery = Delivery(entry.delivery_id, entry.received_at, review, entry.source)
-        decision = reduce(record, delivery, windows)
-        record = decision.record
-        decisions.append(decision)
-    return Settled(before, record, decisions, dead_letters)
+        deliveries.append(Delivery(entry.delivery_id, entry.received_at, review, entry.source))
+    decisions = fold(record, deliveries, windows)
+    return Settled(record, decisions[-1].record if decisions else record, decisions, dead_letters)

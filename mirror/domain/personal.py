@@ -14,6 +14,8 @@ PUBLIC_FIELDS = frozenset(
     {"id", "business_id", "partner", "rating", "recommended", "state", "tags", "date", "update_date", "delete_date"}
 )
 MAX_LOGGED_BYTES = 600
+# What is longer than any date, state or id is not one, whatever field it stands in.
+MAX_PUBLIC_CHARS = 64
 
 
 def loggable(fields: Mapping[str, tuple[Any, Any]], *, with_text: bool) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -31,7 +33,8 @@ def _show(name: str, value: Any, *, with_text: bool) -> Any:
     if value is None or isinstance(value, bool):
         return value
     encoded = canonical(value)
-    if (with_text or name in PUBLIC_FIELDS) and len(encoded) <= MAX_LOGGED_BYTES:
+    public = name in PUBLIC_FIELDS and not (isinstance(value, str) and len(value) > MAX_PUBLIC_CHARS)
+    if (with_text or public) and len(encoded) <= MAX_LOGGED_BYTES:
         return value
     length = len(value) if isinstance(value, str) else len(encoded)
     return {"length": length, "hash": hashlib.blake2b(encoded, digest_size=4).hexdigest()}

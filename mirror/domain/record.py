@@ -7,6 +7,7 @@ import msgspec
 from mirror.domain.changes import Source
 from mirror.domain.lifecycle import Status
 
+# What a stored record looks like; a worker leaves alone what a newer release has written.
 SCHEMA_VERSION = 1
 
 
@@ -33,7 +34,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     (None when the review was never seen live). `version` counts the changes.
     """
 
-    schema: int = SCHEMA_VERSION
+    # Without a default, so that it is always stored: a later release must know what it reads.
+    schema: int
     id: int
     status: Status
     version: int
@@ -50,7 +52,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     live_received_at: int = 0
     # the delete_dates that absences had, as canonical JSON, the newest last;
     delete_dates: tuple[str, ...] = ()
-    # fingerprints of the live states left since the live snapshot's clock last rose, the newest last.
+    # fingerprints of the states left since the live snapshot's clock last rose, the newest last.
     left: tuple[str, ...] = ()
 
     @property

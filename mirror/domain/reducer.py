@@ -7,7 +7,8 @@
     live          live, clock older                                 stale
     live          live, clock equal or newer, differs               updated
     live          deleted, delete_date that an absence already had  stale: a late copy of an old deletion
-    live          deleted otherwise                                 vanished (ambiguous: delete_date before the clock)
+    live          deleted otherwise                                 vanished (ambiguous: delete_date before the clock,
+                                                                    or a deletion without one that was left just now)
     missing/gone  live, clock older than the last live snapshot's   stale
     missing/gone  live otherwise, also when identical to it         reappeared
     missing/gone  deleted, differs, delete_date older               stale
@@ -25,12 +26,13 @@ import msgspec
 
 from mirror.domain.changes import Change, Difference, Kind, difference
 from mirror.domain.lifecycle import FIRST_STATUS, TRANSITIONS, Status, Trigger
-from mirror.domain.record import Delivery, Record, Windows
+from mirror.domain.record import SCHEMA_VERSION, Delivery, Record, Windows
 from mirror.domain.review import canonical, clock, delete_clock, is_deleted, is_older
 
 # Bounds on what a record remembers, so that a flapping review cannot grow it without end.
 MAX_DELETE_DATES = 32
 MAX_LEFT = 16
+MAX_DELETE_DATE_CHARS = 64
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -57,7 +59,7 @@ def reduce(record: Record | None, delivery: Delivery, windows: Windows) -> Decis
         return _unchanged(case)
     deleted = is_deleted(delivery.review)
     if record.status is Status.LIVE:
-        return _vanish(case, delta) if deleted else _update_live(case, delta, windows)
+        return _vanish(case, delta, windows) if deleted else _update_live(case, delta, windows)
     return _update_missing(case, delta) if deleted else _reappear(case, windows)
 
 
@@ -83,6 +85,7 @@ def _first_seen(delivery: Delivery) -> Decision:
     status = FIRST_STATUS[Trigger.DELETED if is_deleted(delivery.review) else Trigger.SHOWN]
     at = delivery.received_at
     record = Record(
+        schema=SCHEMA_VERSION,
         id=delivery.review["id"],
         status=status,
         version=1,
@@ -124,7 +127,7 @@ def _update_live(case: _Case, delta: Difference, windows: Windows) -> Decision:
     )
 
 
-def _vanish(case: _Case, delta: Difference) -> Decision:
+def _vanish(case: _Case, delta: Difference, windows: Windows) -> Decision:
     record, deletion = case.record, case.delivery.review
     if _delete_date(deletion) in record.delete_dates:
         return _stale(case, "an earlier absence already had its delete_date")
@@ -132,7 +135,7 @@ def _vanish(case: _Case, delta: Difference) -> Decision:
         case,
         Kind.VANISHED,
         delta,
-        ambiguous=is_older(delete_clock(deletion), clock(record.review)),
+        ambiguous=is_older(delete_clock(deletion), clock(record.review)) or _is_a_state_left(case, windows),
         status=TRANSITIONS[record.status, Trigger.DELETED],
         review=deletion,
         last_live=record.review,
@@ -168,6 +171,7 @@ def _reappear(case: _Case, windows: Windows) -> Decision:
         ambiguous, left = _is_a_state_left(case, windows), _left_after(record, last_live, shown)
     elif last_live is not None:
         ambiguous = case.at - record.live_received_at < windows.redelivery
+    left = _remember(left, record.review)
     return _changed(
         case,
         Kind.REAPPEARED,
@@ -217,7 +221,7 @@ def _changed(
 
 
 def _is_a_state_left(case: _Case, windows: Windows) -> bool:
-    """Tell whether the delivery repeats a live state already left, so soon that it may be a late copy of it.
+    """Tell whether the delivery repeats a state already left, so soon that it may be a late copy of it.
 
     A newer clock clears `left`, so a state found there has the clock of the live snapshot.
     """
@@ -227,10 +231,13 @@ def _is_a_state_left(case: _Case, windows: Windows) -> bool:
 
 
 def _left_after(record: Record, before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
-    """Return the live states left, once `before` gives way to `after`; a newer clock makes all of them stale anyway."""
-    if is_older(clock(before), clock(after)):
-        return ()
-    return (*record.left, _fingerprint(before))[-MAX_LEFT:]
+    """Return the states left, once `before` gives way to `after`; a newer clock makes all of them stale anyway."""
+    return () if is_older(clock(before), clock(after)) else _remember(record.left, before)
+
+
+def _remember(left: tuple[str, ...], state: dict[str, Any]) -> tuple[str, ...]:
+    fingerprint = _fingerprint(state)
+    return (*(known for known in left if known != fingerprint), fingerprint)[-MAX_LEFT:]
 
 
 def _fingerprint(review: dict[str, Any]) -> str:
@@ -239,7 +246,10 @@ def _fingerprint(review: dict[str, Any]) -> str:
 
 def _delete_date(review: dict[str, Any]) -> str | None:
     value = review.get("delete_date")
-    return None if value is None else canonical(value).decode()
+    if value is None:
+        return None
+    text = canonical(value).decode()
+    return text if len(text) <= MAX_DELETE_DATE_CHARS else hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _with_delete_date(known: tuple[str, ...], review: dict[str, Any]) -> tuple[str, ...]:

@@ -5,6 +5,9 @@ from typing import Any
 
 import msgspec
 
+# Names of indexes and labels of metrics are made from these texts.
+MAX_FILTER_CHARS = 100
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CANONICAL = msgspec.json.Encoder(order="sorted")
@@ -32,9 +35,9 @@ def is_older(first: int | None, second: int | None) -> bool:
 
 
 def text_field(review: dict[str, Any], name: str) -> str:
-    """Return a field used for filtering as text, empty where it is missing, null or not a scalar."""
+    """Return a field used for filtering as text of bounded length, empty where it is missing, null or not a scalar."""
     value = review.get(name)
-    return str(value) if isinstance(value, str | int) else ""
+    return str(value)[:MAX_FILTER_CHARS] if isinstance(value, str | int) else ""
 
 
 def canonical(value: Any) -> bytes:

@@ -17,10 +17,11 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """What to write for one review: the outcome of the first `count` entries of its inbox, by the first one's id."""
+    """What to write for one review: the outcome of the first `count` entries of its inbox, and which these were."""
 
     review_id: int
     first_delivery: str
+    last_delivery: str
     count: int
     settled: Settled
 
@@ -28,9 +29,9 @@ class Commit(msgspec.Struct, frozen=True):
 async def commit(store: Store, commits: Sequence[Commit], now: int) -> list[bool | Exception]:
     """Write each commit in a step of its own, all in one round trip; `now` is in milliseconds since 1970 UTC.
 
-    Gives for each: True when it was written; False when the inbox began with another delivery, because another worker
-    was faster; or the error that Redis answered. Raises one of `connection.UNAVAILABLE` when the connection fails; then
-    each may or may not have been written, and writing it again is harmless.
+    Gives for each: True when it was written; False when the inbox did not begin with these deliveries any more, most
+    likely because another worker was faster; or the error that Redis answered. Raises one of `connection.UNAVAILABLE`
+    when the connection fails; then each may or may not have been written, and writing it again is harmless.
     """
     async with store.redis.pipeline(transaction=False) as pipe:
         for one in commits:
@@ -73,6 +74,7 @@ def _args(one: Commit, now: int) -> list[Any]:
     args: list[Any] = [
         one.review_id,
         one.first_delivery,
+        one.last_delivery,
         one.count,
         b"" if settled.record is None else _ENCODE(settled.record),
         keys.member(one.review_id),

@@ -22,22 +22,25 @@ POOL_TIMEOUT_S = 2.0
 UNAVAILABLE = (RedisError, OSError, TimeoutError)
 
 
-def connect(settings: Settings, redis_url: str) -> ArqRedis:
+def connect(settings: Settings, redis_url: str, connections: int | None = None) -> ArqRedis:
     """Make a client of the Redis at `redis_url`; nothing is connected before its first command.
 
+    It opens at most `connections` connections, as many as REDIS_MAX_CONNECTIONS allows if not given.
     Raises SettingsError if the URL cannot be used. Commands raise one of UNAVAILABLE: they are tried twice, so each
     one that is sent must bear being repeated.
     """
     try:
-        pool = BlockingConnectionPool.from_url(redis_url, **_options(settings, redis_url))
+        pool = BlockingConnectionPool.from_url(redis_url, **_options(settings, redis_url, connections))
     except ValueError as error:
         raise SettingsError("REDIS_URL", f"cannot be used: {error}") from None
-    return ArqRedis(pool_or_conn=pool, job_serializer=msgspec.msgpack.encode, job_deserializer=msgspec.msgpack.decode)
+    # arq also serializes how a job failed, an exception, although nobody keeps it: its repr will do.
+    encode = msgspec.msgpack.Encoder(enc_hook=repr).encode
+    return ArqRedis(pool_or_conn=pool, job_serializer=encode, job_deserializer=msgspec.msgpack.decode)
 
 
-def _options(settings: Settings, redis_url: str) -> dict[str, Any]:
+def _options(settings: Settings, redis_url: str, connections: int | None) -> dict[str, Any]:
     options: dict[str, Any] = {
-        "max_connections": settings.redis_max_connections,
+        "max_connections": connections or settings.redis_max_connections,
         "timeout": POOL_TIMEOUT_S,
         "socket_timeout": COMMAND_TIMEOUT_S,
         # redis-py's own health check is off: against a server that hangs, connecting pings, whose retry connects,

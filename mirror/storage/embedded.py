@@ -9,6 +9,7 @@ import hashlib
 import importlib.metadata
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -68,7 +69,10 @@ def embedded_redis(data_dir: str) -> Iterator[str]:
     SettingsError if there is no redis-server and EmbeddedRedisError if it does not come up.
     """
     folder = Path(data_dir).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError("REDIS_DATA_DIR", f"cannot be used: {error.strerror}") from None
     path = socket_path(data_dir)
     server = _start_unless_running(folder, path)
     try:
@@ -81,7 +85,12 @@ def embedded_redis(data_dir: str) -> Iterator[str]:
 def _start_unless_running(folder: Path, path: Path) -> "subprocess.Popen[bytes] | None":
     with (folder / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return None if _answers(path) else _start(folder, path)
+        if not _is_listening(path):
+            return _start(folder, path)
+        # Slow is not absent: a second server on the same files would ruin them.
+        if not _wait_for_answer(path):
+            raise EmbeddedRedisError(f"the redis-server behind {path} does not answer; end it, and try again")
+        return None
 
 
 def _start(folder: Path, path: Path) -> "subprocess.Popen[bytes]":
@@ -101,13 +110,31 @@ def _start(folder: Path, path: Path) -> "subprocess.Popen[bytes]":
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
     # A session of its own: Ctrl-C in the terminal reaches the processes that use the server first, and they stop it.
     server = subprocess.Popen([find_server(), *arguments], start_new_session=True)  # noqa: S603 - our own arguments
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline and server.poll() is None:
-        if _answers(path):
-            return server
-        time.sleep(0.02)
+    if _wait_for_answer(path, server):
+        return server
     _stop(server)
     raise EmbeddedRedisError(f"the embedded redis-server does not start; its log is {log}")
+
+
+def _is_listening(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError:
+            return True
+    return True
+
+
+def _wait_for_answer(path: Path, server: "subprocess.Popen[bytes] | None" = None) -> bool:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and (server is None or server.poll() is None):
+        if _answers(path):
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def _answers(path: Path) -> bool:

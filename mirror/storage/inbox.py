@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mirror.clock import now_ms
 from mirror.domain.inbox import Entry, encode_entry
 from mirror.storage import keys
 from mirror.storage.store import Store
@@ -63,13 +62,8 @@ async def claim(store: Store) -> list[Claim]:
         keys.RECORD_SUFFIX,
         keys.INBOX_SUFFIX,
     ]
-    claimed = await store.claim(keys=[keys.DUE, keys.NUDGE], args=args)
+    claimed = await store.claim(keys=[keys.DUE, keys.WAITING, keys.NUDGE], args=args)
     return [Claim(int(review_id), record, entries) for review_id, record, entries in claimed]
-
-
-async def some_are_due(store: Store) -> bool:
-    """Tell whether a review could be claimed now. Raises one of `connection.UNAVAILABLE`."""
-    return bool(await store.redis.zcount(keys.DUE, "-inf", now_ms()))
 
 
 async def backlog(store: Store) -> Backlog:

@@ -14,8 +14,9 @@ from mirror.storage.store import Store
 _RECORD = msgspec.json.Decoder(Record)
 _CHANGE = msgspec.json.Decoder(Change)
 
-# How many records one page may look at where the filters hide most of them.
+# How many records one page may look at where the filters hide most of them, and how many at a time.
 MAX_SCANNED = 2_000
+SCAN_STEP = 200
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -55,6 +56,19 @@ async def record_and_changes(store: Store, review_id: int) -> tuple[Record, list
     return None if data is None else (decode_record(data), [_CHANGE.decode(entry) for entry in entries])
 
 
+async def changes_page(store: Store, review_id: int, before: int | None, limit: int) -> list[Change]:
+    """Read up to `limit` changes with versions below `before` (None: all), the oldest first.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    last = -1 if before is None else before - 2
+    if before is not None and last < 0:
+        return []
+    first = -limit if before is None else max(0, last - limit + 1)
+    entries = await store.redis.execute_command("LRANGE", keys.changes(review_id), first, last)
+    return [_CHANGE.decode(entry) for entry in entries]
+
+
 async def counts_by_status_and_partner(store: Store) -> dict[tuple[str, str], int]:
     """Count the reviews mirrored. Raises one of `connection.UNAVAILABLE`."""
     pairs = [(status, partner) for status in Status for partner in await _partners(store)]
@@ -75,7 +89,7 @@ async def page(store: Store, query: Query) -> Page:
     found: list[Record] = []
     after, scanned = query.after, 0
     while len(found) < query.limit and scanned < MAX_SCANNED:
-        ids = await _next_ids(store, indexes, after, query.limit)
+        ids = await _next_ids(store, indexes, after, SCAN_STEP)
         if not ids:
             return Page(found, None)
         scanned += len(ids)

@@ -7,6 +7,8 @@ import msgspec
 from mirror.storage.store import Store
 
 MINIMUM_VERSION = (6, 2)
+# Near its limit Redis refuses larger writes first.
+FULL_SHARE = 0.98
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -48,6 +50,16 @@ def eviction_finding(server: Server) -> Finding | None:
     return Finding(
         f"Redis may evict keys (maxmemory-policy is {server.eviction_policy}): accepted deliveries could be lost",
         "set maxmemory-policy to noeviction (on Heroku: heroku redis:maxmemory --policy noeviction)",
+    )
+
+
+def memory_finding(server: Server) -> Finding | None:
+    if not server.max_memory or server.used_memory < FULL_SHARE * server.max_memory:
+        return None
+    return Finding(
+        f"Redis is full ({server.used_memory >> 20} of {server.max_memory >> 20} MiB): it neither stores deliveries "
+        "nor lets workers apply them",
+        "raise maxmemory or take a larger plan; what was accepted is kept, and all goes on by itself",
     )
 
 

@@ -48,7 +48,7 @@ async def apply(store: Store, *reviews: dict[str, Any], gap_ms: int = 0) -> None
     for claimed in await inbox.claim(store):
         entries = [decode_entry(data) for data in claimed.entries]
         decided = settle(None, entries, Windows())
-        one = Commit(claimed.review_id, entries[0].delivery_id, len(entries), decided)
+        one = Commit(claimed.review_id, entries[0].delivery_id, entries[-1].delivery_id, len(entries), decided)
         assert await commit(store, [one], start) == [True]
 
 
@@ -166,6 +166,16 @@ async def test_doctor_fails_where_redis_may_evict_keys(store: Store, redis_url: 
     (failed,) = [check for check in json.loads(shown.stdout)["checks"] if check["state"] == "fail"]
     assert failed["name"] == "eviction policy"
     assert "set maxmemory-policy to noeviction" in failed["remedy"]
+
+
+async def test_doctor_names_a_full_redis_first_of_all(store: Store, redis_url: str) -> None:
+    await store.redis.config_set("maxmemory", "1mb")
+    try:
+        shown = mirror(redis_url, "doctor", "--without-worker")
+    finally:
+        await store.redis.config_set("maxmemory", "0")
+    assert shown.returncode == 1
+    assert "fail  memory: Redis is full" in shown.stdout
 
 
 async def test_doctor_warns_where_connections_do_not_fit_and_says_what_does(store: Store, redis_url: str) -> None:

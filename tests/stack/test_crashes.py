@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mirror.clock import now_ms
@@ -90,7 +91,7 @@ async def test_the_same_claim_committed_by_two_workers_takes_effect_once(store: 
         (claimed,) = await inbox.claim(each)
         entries = [decode_entry(data) for data in claimed.entries]
         decided = settle(None, entries, Windows())
-        outcomes.append((each, Commit(34, entries[0].delivery_id, len(entries), decided)))
+        outcomes.append((each, Commit(34, entries[0].delivery_id, entries[-1].delivery_id, len(entries), decided)))
     answers = [await commit(each, [decided], now_ms()) for each, decided in outcomes]
 
     assert answers == [[True], [False]]
@@ -108,11 +109,60 @@ async def test_a_claim_overtaken_by_a_new_delivery_still_applies_in_order(store:
     )
     await inbox.accept(store, [(34, later)])
     decided = settle(None, entries, Windows())
-    assert await commit(store, [Commit(34, entries[0].delivery_id, len(entries), decided)], now_ms()) == [True]
+    assert await commit(
+        store, [Commit(34, entries[0].delivery_id, entries[-1].delivery_id, len(entries), decided)], now_ms()
+    ) == [True]
 
     (claimed,) = await inbox.claim(store)
 
     assert [decode_entry(data).delivery_id for data in claimed.entries] == [later.delivery_id]
+
+
+async def test_a_commit_touches_nothing_if_redis_has_lost_the_tail_of_what_was_read(store: Store) -> None:
+    """As after a failover to a replica that lagged: a delivery accepted since stands where a lost one stood."""
+    await accept_story(store)
+    (claimed,) = await inbox.claim(store)
+    entries = [decode_entry(data) for data in claimed.entries]
+    await store.redis.execute_command("RPOP", keys.inbox(34))
+    newer = Entry(make_delivery_id(now_ms(), b"newer!"), now_ms(), Source.WEBHOOK, make_body(EDITED | {"rating": 1}))
+    await inbox.accept(store, [(34, newer)])
+    one = Commit(34, entries[0].delivery_id, entries[-1].delivery_id, len(entries), settle(None, entries, Windows()))
+
+    assert await commit(store, [one], now_ms()) == [False]
+    assert await inbox.waiting_for(store, 34) == len(STORY)
+
+
+async def test_an_inbox_that_redis_has_lost_does_not_wait_for_ever(store: Store) -> None:
+    await accept_story(store)
+    await store.redis.delete(keys.inbox(34))
+
+    assert await inbox.claim(store) == []
+    assert (await inbox.backlog(store)).reviews == 0
+
+
+async def test_a_claim_is_bounded_in_bytes_also_for_one_review(store: Store) -> None:
+    large = make_body(EDITED | {"content": "m" * 1_000_000})
+    for number in range(12):
+        at = now_ms()
+        await inbox.accept(store, [(34, Entry(make_delivery_id(at, number.to_bytes(6)), at, Source.WEBHOOK, large))])
+
+    (claimed,) = await inbox.claim(store)
+
+    assert sum(len(data) for data in claimed.entries) < inbox.MAX_BYTES + 2 * len(large)
+
+
+async def test_a_record_that_a_newer_release_has_written_is_left_to_it(
+    store: Store, settings: Settings, redis_url: str
+) -> None:
+    (first, *_) = await accept_story(store)
+    record = msgspec.structs.replace(expected_record([first]), schema=99)
+    await store.redis.set(keys.record(34), msgspec.json.encode(record))
+
+    async with running_worker(settings, redis_url):
+        await asyncio.sleep(0.5)
+
+    assert await reads.record(store, 34) == record
+    assert await inbox.waiting_for(store, 34) == len(STORY)
 
 
 async def test_two_drains_side_by_side_on_many_reviews_take_effect_once(

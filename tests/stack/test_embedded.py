@@ -1,6 +1,8 @@
 """The embedded Redis: a real server that keeps its data, is shared, and is stopped by who started it."""
 
 import importlib.metadata
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,31 @@ def test_a_folder_with_a_long_path_works_too(tmp_path: Path) -> None:
         client = redis.Redis.from_url(url)
         assert client.ping()
         client.close()
+
+
+def test_a_server_that_hangs_is_not_taken_for_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second server on the same append-only file would ruin it."""
+    monkeypatch.setattr(embedded, "START_TIMEOUT_S", 0.5)
+    with embedded_redis(str(tmp_path)) as url:
+        client = redis.Redis.from_url(url)
+        pid = client.execute_command("INFO")["process_id"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(EmbeddedRedisError, match="does not answer"), embedded_redis(str(tmp_path)):
+                pass
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert client.ping()
+        client.close()
+
+
+def test_a_folder_that_cannot_be_made_is_told_by_the_variables_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(SettingsError, match="^REDIS_DATA_DIR cannot be used"),
+        embedded_redis(str(tmp_path / "file" / "x")),
+    ):
+        pass
 
 
 def test_a_server_that_does_not_start_is_told_with_its_log(tmp_path: Path) -> None:

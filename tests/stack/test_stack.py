@@ -229,6 +229,16 @@ def test_a_web_process_that_dies_is_replaced_and_all_stop_together(server: Redis
         assert len(web.lines("service.stopped")) == 2
 
 
+def test_web_processes_whose_parent_was_killed_stop_by_themselves(server: RedisServer, tmp_path: Path) -> None:
+    with processes.service(server.url, tmp_path / "web", WEB_CONCURRENCY="2") as (web, _):
+        web.wait_for("service.started", 2)
+        web.kill()
+        deadline = time.monotonic() + PATIENCE_S
+        while len(web.lines("service.stopped")) < 2:
+            assert time.monotonic() < deadline, web.output()
+            time.sleep(0.05)
+
+
 def test_a_port_that_is_taken_is_said_in_one_line(server: RedisServer, tmp_path: Path) -> None:
     with processes.service(server.url, tmp_path / "first") as (_, url):
         variables = processes.environment(server.url, PORT=url.rpartition(":")[2])

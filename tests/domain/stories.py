@@ -1,0 +1,58 @@
+"""Short stories about one review: deliveries with their minute of receipt, folded into decisions."""
+
+import itertools
+from typing import Any
+
+import msgspec
+
+from mirror.domain.changes import Source
+from mirror.domain.inbox import make_delivery_id
+from mirror.domain.lifecycle import TRANSITIONS, Trigger
+from mirror.domain.record import Delivery, Record, Windows
+from mirror.domain.reducer import Decision, reduce
+
+START = 1_757_000_000_000
+SECOND = 1_000
+MINUTE = 60 * SECOND
+DAY = 24 * 60 * MINUTE
+WINDOWS = Windows(redelivery=60 * MINUTE, reorder=90 * SECOND)
+
+_numbers = itertools.count(1)
+
+Told = tuple[dict[str, Any], float]
+
+
+def deliver(review: dict[str, Any], minute: float = 0, source: Source = Source.WEBHOOK) -> Delivery:
+    """Make a delivery received so many minutes after the story's start."""
+    at = START + round(minute * MINUTE)
+    return Delivery(make_delivery_id(at, next(_numbers).to_bytes(6, "big")), at, review, source)
+
+
+def tell(*steps: Told, record: Record | None = None, windows: Windows = WINDOWS) -> list[Decision]:
+    """Reduce reviews, each with its minute, one after the other."""
+    decisions = []
+    for review, minute in steps:
+        decision = reduce(record, deliver(review, minute), windows)
+        record = decision.record
+        decisions.append(decision)
+    return decisions
+
+
+def last(*steps: Told, record: Record | None = None, windows: Windows = WINDOWS) -> Decision:
+    return tell(*steps, record=record, windows=windows)[-1]
+
+
+def outcomes(*steps: Told, record: Record | None = None, windows: Windows = WINDOWS) -> list[str]:
+    return [str(decision.outcome) for decision in tell(*steps, record=record, windows=windows)]
+
+
+def ambiguous(decision: Decision) -> bool:
+    """Tell whether a change was made in doubt; the record and the change must say the same."""
+    assert decision.change is not None
+    assert decision.change.ambiguous == decision.record.ambiguous
+    return decision.change.ambiguous
+
+
+def after_grace(record: Record) -> Record:
+    """Return the record once the grace period of its absence is over."""
+    return msgspec.structs.replace(record, status=TRANSITIONS[record.status, Trigger.GRACE_OVER])
