@@ -169,7 +169,7 @@ async def test_doctor_fails_where_redis_may_evict_keys(store: Store, redis_url: 
 
 
 async def test_doctor_names_a_full_redis_first_of_all(store: Store, redis_url: str) -> None:
-    await store.redis.config_set("maxmemory", "1mb")
+    await store.redis.config_set("maxmemory", "100kb")
     try:
         shown = mirror(redis_url, "doctor", "--without-worker")
     finally:

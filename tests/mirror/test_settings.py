@@ -281,7 +281,7 @@ def test_any_url_is_read_or_refused(scheme: str, rest: str, name: str) -> None:
     ["redis://localhost/abc", "redis://localhost?socket_timeout=60", "rediss://localhost/0?foo=1", "unix:///s?a=b"],
 )
 def test_a_redis_url_with_options_or_an_odd_database_is_refused(url: str) -> None:
-    with pytest.raises(SettingsError, match="^REDIS_URL "):
+    with pytest.raises(SettingsError, match=r"^REDIS_URL "):
         load({"REDIS_URL": url})
 
 

@@ -71,7 +71,7 @@ def test_a_server_that_hangs_is_not_taken_for_absent(tmp_path: Path, monkeypatch
 def test_a_folder_that_cannot_be_made_is_told_by_the_variables_name(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(SettingsError, match="^REDIS_DATA_DIR cannot be used"),
+        pytest.raises(SettingsError, match=r"^REDIS_DATA_DIR cannot be used"),
         embedded_redis(str(tmp_path / "file" / "x")),
     ):
         pass
