@@ -27,13 +27,13 @@ run: $(READY) ## web, worker and Redis on port 8080, staying until Ctrl-C; data 
 	@$(BIN)/python -m dev run
 
 test: $(READY) ## the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
 
 check: $(READY) ## what CI runs: format, lint, types, tests with warnings as errors and branch coverage
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
 format: $(READY) ## rewrite the sources in the project's format
 	$(BIN)/ruff format $(SOURCES)

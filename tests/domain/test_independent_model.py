@@ -153,7 +153,7 @@ STORIES = st.lists(STEP, min_size=1, max_size=14) | st.lists(
 )
 
 
-@settings(deadline=None, max_examples=350)
+@settings(deadline=None, max_examples=200)
 @given(STORIES)
 def test_the_reducer_decides_as_a_model_that_searches_the_whole_past(story: list[tuple[Review, int, bool]]) -> None:
     model, record, at = Model(), None, START

@@ -124,7 +124,7 @@ def test_a_lone_surrogate_costs_nothing_but_itself(field: Any) -> None:
     assert "odd" in line
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=80)
 @given(st.dictionaries(FIELD_NAMES, ANYTHING, max_size=6))
 def test_a_line_is_never_too_long_nor_broken_whatever_is_logged(values: dict[str, Any]) -> None:
     line = render(**({"event": "x"} | values | WHOSE))
