@@ -26,6 +26,8 @@ from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
 STOP_TIMEOUT_S = 15.0
 # A nudge waits at most this long for arq to look at its queue.
 POLL_DELAY_S = 0.02
+# An iteration of arq's loop that is under way has ended after this, unless Redis is slow.
+ITERATION_S = 5 * POLL_DELAY_S
 FIRST_BACKOFF_S = 0.2
 LAST_BACKOFF_S = 5.0
 
@@ -110,8 +112,12 @@ async def _beat(store: Store, name: str) -> None:
 
 
 async def _finish_jobs(worker: Worker, drainer: Drainer) -> None:
-    worker.allow_pick_jobs = False
     drainer.stop()
+    # arq has no way to stop but cancelling, and cancelling a command throws its connection away. With nothing left to
+    # pick or to schedule, its loop only sleeps.
+    worker.allow_pick_jobs = False
+    worker.cron_jobs.clear()
+    await asyncio.sleep(ITERATION_S)
     running = [task for task in worker.tasks.values() if not task.done()]
     if running:
         await asyncio.wait(running, timeout=STOP_TIMEOUT_S)

@@ -65,7 +65,15 @@ async def read_answer(reader: asyncio.StreamReader) -> RawAnswer:
     headers = dict(line.split(": ", 1) for line in lines[1:] if line)
     body = await reader.readexactly(int(headers["Content-Length"]))
     closing = headers.get("Connection") == "close" or lines[0].startswith("HTTP/1.0")
-    return RawAnswer(int(lines[0].split()[1]), headers, body, closed=closing and await reader.read() == b"")
+    return RawAnswer(int(lines[0].split()[1]), headers, body, closed=closing and await _has_ended(reader))
+
+
+async def _has_ended(reader: asyncio.StreamReader) -> bool:
+    try:
+        return await reader.read() == b""
+    except ConnectionResetError:
+        # The server hung up while it was still being sent to.
+        return True
 
 
 async def hang_up(writer: asyncio.StreamWriter) -> None:

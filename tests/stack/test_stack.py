@@ -194,7 +194,9 @@ async def test_a_request_under_way_is_answered_although_the_web_process_is_told_
         writer.close()
         assert answer.startswith(b"HTTP/1.1 200")
         assert web.popen.wait(25) == 0
-    assert server.client().llen(keys.inbox(34)) == 1
+    client = server.client()
+    assert client.llen(keys.inbox(34)) == 1
+    client.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -294,7 +296,9 @@ def test_the_record_is_readable_without_the_mirror(server: RedisServer, tmp_path
 
         asyncio.run(send())
         worker.wait_for("review.first_seen")
-        data = server.client().get(keys.record(34))
+        client = server.client()
+        data = client.get(keys.record(34))
+        client.close()
     assert isinstance(data, bytes)
     assert isinstance(reads.decode_record(data), Record)
     assert data.startswith(b'{"')
