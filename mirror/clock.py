@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -13,9 +14,13 @@ def now_ms() -> int:
 
 def iso(milliseconds: int) -> str:
     """Write a time given in milliseconds since 1970 as ISO 8601 in UTC, such as `2025-09-15T08:30:00.125Z`."""
-    return (_EPOCH + timedelta(milliseconds=milliseconds)).strftime(
-        "%Y-%m-%dT%H:%M:%S."
-    ) + f"{milliseconds % 1000:03d}Z"
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    # Log lines and histories come in bursts; formatting a second once spares most of the cost.
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def span(milliseconds: int) -> str:

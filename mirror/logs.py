@@ -3,15 +3,17 @@
 Whatever logs through the standard library (arq, aiohttp, asyncio) comes out in the same shape.
 """
 
+import asyncio
 import logging
 import sys
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from mirror.clock import iso, now_ms
 from mirror.settings import Settings
 
 # Heroku splits lines over 10,000 bytes, which breaks JSON; the contract says below 8 KB.
@@ -30,7 +32,7 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stamp,
         structlog.processors.format_exc_info,
     ]
     colours = structlog.dev.ConsoleRenderer(colors=stream.isatty())
@@ -39,10 +41,45 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     structlog.configure(
         processors=[*shared, colours if console else render_line],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(stream) if console else structlog.BytesLoggerFactory(stream.buffer),
+        logger_factory=structlog.PrintLoggerFactory(stream) if console else LineWriter(stream.buffer),
         cache_logger_on_first_use=True,
     )
     _adopt_standard_logging(stream, level, shared, colours if console else _render_text)
+
+
+class LineWriter:
+    """A structlog logger, and its own factory, that writes the lines of one turn of the event loop together.
+
+    Flushing line by line costs more than making the lines. Without a running loop each line is written at once.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._lines: list[bytes] = []
+
+    def __call__(self, *_args: Any) -> "LineWriter":
+        return self
+
+    def msg(self, line: bytes) -> None:
+        self._lines.append(line)
+        if len(self._lines) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self._write)
+        except RuntimeError:
+            self._write()
+
+    debug = info = warning = error = critical = msg
+
+    def _write(self) -> None:
+        lines, self._lines = self._lines, []
+        self._stream.write(b"\n".join([*lines, b""]))
+        self._stream.flush()
+
+
+def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["timestamp"] = iso(now_ms())
+    return event
 
 
 def _adopt_standard_logging(stream: TextIO, level: int, shared: list[Processor], renderer: Processor) -> None:

@@ -9,11 +9,12 @@ from aiohttp import web
 from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
-from service import health, in_flight, metrics, read_api, webhook
+from service import health, metrics, read_api, webhook
 from service.acknowledger import Acknowledger
-from service.errors import errors_as_json
+from service.in_flight import IN_FLIGHT, InFlight
+from service.middleware import around
 from service.nudger import Nudger
-from service.requests import expect, identify
+from service.requests import REQUEST_IDS, RequestIds, expect
 from service.state import ACKNOWLEDGER, READ_STORE, SETTINGS, STORE, TALLY
 from service.tally import Tally
 
@@ -26,12 +27,13 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
 
     Raises SettingsError if the URL of Redis cannot be used.
     """
-    app = web.Application(middlewares=[in_flight.count, identify, errors_as_json])
+    app = web.Application(middlewares=[around])
     store = Store(connect(settings, redis_url, STORE_CONNECTIONS))
     read_store = Store(connect(settings, redis_url, settings.redis_max_connections - STORE_CONNECTIONS))
     nudger = Nudger(store)
     app[SETTINGS] = settings
-    app[in_flight.IN_FLIGHT] = in_flight.InFlight()
+    app[IN_FLIGHT] = InFlight()
+    app[REQUEST_IDS] = RequestIds()
     app[STORE] = store
     app[READ_STORE] = read_store
     app[ACKNOWLEDGER] = Acknowledger(store, nudger)

@@ -12,10 +12,9 @@ from http import HTTPStatus
 import msgspec
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from mirror.storage.connection import UNAVAILABLE
-from service.requests import REQUEST_ID
+from service.requests import LOG_FACTS
 
 RETRY_AFTER_S = 5
 INTERNAL_ERROR = "an error of ours; it is in the log"
@@ -62,21 +61,18 @@ def error_of(code: str, message: str, request_id: str) -> dict[str, dict[str, st
     return {"error": {"code": code, "message": message, "request_id": request_id}}
 
 
-@web.middleware
-async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn whatever a handler raises into the one JSON shape; what nobody foresaw is logged and answered with 500."""
-    try:
-        return await handler(request)
-    except ServiceError as error:
+def answer_to(request: web.Request, error: Exception) -> web.Response:
+    """Make the answer to whatever a handler raised; what nobody foresaw is logged, and answered with 500."""
+    if isinstance(error, ServiceError):
         return _answer(request, error)
-    except web.HTTPException as error:
+    if isinstance(error, web.HTTPException):
         return _answer(request, _from_http(error))
-    except UNAVAILABLE as error:
-        log.warning("redis.unavailable", error=repr(error), route=_route(request))
+    facts = request[LOG_FACTS]
+    if isinstance(error, UNAVAILABLE):
+        log.warning("redis.unavailable", error=repr(error), route=_route(request), **facts)
         return _answer(request, as_service_error(error))
-    except Exception:
-        log.exception("request.failed", route=_route(request))
-        return _answer(request, ServiceError(500, "internal_error", INTERNAL_ERROR))
+    log.error("request.failed", route=_route(request), exc_info=error, **facts)
+    return _answer(request, ServiceError(500, "internal_error", INTERNAL_ERROR))
 
 
 def _route(request: web.Request) -> str:
@@ -92,7 +88,7 @@ def _from_http(error: web.HTTPException) -> ServiceError:
 
 
 def _answer(request: web.Request, error: ServiceError) -> web.Response:
-    body = error_of(error.code, error.message, request[REQUEST_ID])
+    body = error_of(error.code, error.message, request[LOG_FACTS]["request_id"])
     response = json_response(body, error.status, error.headers)
     if error.close:
         response.force_close()

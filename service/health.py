@@ -11,7 +11,7 @@ from mirror.storage import inbox, server, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from service.errors import error_of, json_response
-from service.requests import REQUEST_ID
+from service.requests import LOG_FACTS
 from service.state import READ_STORE
 
 # Deliveries wait milliseconds; for this long they do when no worker gets on with them.
@@ -34,7 +34,7 @@ async def readyz(request: web.Request) -> web.Response:
     readiness = await _readiness(request.app[READ_STORE])
     body: dict[str, Any] = {"status": "not_ready" if readiness.problems else "ready"}
     if readiness.problems:
-        body |= error_of("not_ready", "; ".join(readiness.problems), request[REQUEST_ID])
+        body |= error_of("not_ready", "; ".join(readiness.problems), request[LOG_FACTS]["request_id"])
     body |= {"problems": readiness.problems, "warnings": readiness.warnings, **readiness.facts}
     return json_response(body, 503 if readiness.problems else 200)
 

@@ -8,7 +8,6 @@ and only then shuts down.
 import asyncio
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 
 class InFlight:
@@ -37,17 +36,3 @@ class InFlight:
 
 
 IN_FLIGHT = web.AppKey("in_flight", InFlight)
-
-
-@web.middleware
-async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Count the request while it is under way."""
-    in_flight = request.app[IN_FLIGHT]
-    in_flight.enter()
-    try:
-        response = await handler(request)
-        if in_flight.stopping:
-            response.force_close()
-        return response
-    finally:
-        in_flight.leave()

@@ -4,6 +4,7 @@ aiohttp answers such requests itself, before any handler or middleware, as text 
 a traceback that quotes them too: a signature, a token or a part of a body would stand in the log.
 """
 
+import secrets
 from http import HTTPStatus
 
 import structlog
@@ -11,7 +12,6 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from service.errors import INTERNAL_ERROR, error_of, json_response
-from service.requests import make_request_id
 
 log = structlog.get_logger()
 
@@ -26,7 +26,7 @@ class _RequestHandler(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - it quotes the request
     ) -> web.StreamResponse:
-        request_id = make_request_id()
+        request_id = secrets.token_hex(8)
         if isinstance(exc, HttpProcessingError):
             log.warning("request.malformed", request_id=request_id, status=status, error=type(exc).__name__)
             body = error_of(HTTPStatus(status).name.lower(), "the request is not valid HTTP", request_id)

@@ -1,17 +1,38 @@
-"""What every request is given: an id of our own, bound to its log lines and answered in `X-Request-ID`."""
+"""What every request is given: an id of our own, which stands in its log lines and is answered in `X-Request-ID`."""
 
-import secrets
+import itertools
+import os
 
-import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
-REQUEST_ID = web.RequestKey("request_id", str)
+# What a request's log lines say of it. Passed to each by hand: context variables would leak into the tasks that one
+# request starts for many, and cost more.
+LOG_FACTS = web.RequestKey("log_facts", dict[str, str])
 _MAX_UPSTREAM_ID = 64
 
 
-def make_request_id() -> str:
-    return secrets.token_hex(8)
+class RequestIds:
+    """Gives out ids that no other process and no other start of this one gives out."""
+
+    def __init__(self) -> None:
+        self._prefix = os.urandom(5).hex()
+        self._numbers = itertools.count(1)
+
+    def next(self) -> str:
+        return f"{self._prefix}{next(self._numbers):06x}"
+
+
+REQUEST_IDS = web.AppKey("request_ids", RequestIds)
+
+
+def log_facts(request: web.Request) -> dict[str, str]:
+    """Make what the request's log lines say. The client may send an id too, which Heroku passes on: never trust it."""
+    facts = {"request_id": request.app[REQUEST_IDS].next()}
+    upstream = request.headers.get("X-Request-ID")
+    if upstream:
+        printable = "".join(character for character in upstream[:_MAX_UPSTREAM_ID] if "!" <= character <= "~")
+        facts["upstream_request_id"] = printable
+    return facts
 
 
 async def expect(request: web.Request) -> None:
@@ -20,19 +41,3 @@ async def expect(request: web.Request) -> None:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # What is counted here must be the answer alone.
         request.writer.output_size = 0
-
-
-@web.middleware
-async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its id. The client may send one too: it is logged, never trusted (Heroku passes it through)."""
-    request_id = make_request_id()
-    request[REQUEST_ID] = request_id
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=request_id)
-    upstream = request.headers.get("X-Request-ID")
-    if upstream:
-        printable = "".join(character for character in upstream[:_MAX_UPSTREAM_ID] if "!" <= character <= "~")
-        structlog.contextvars.bind_contextvars(upstream_request_id=printable)
-    response = await handler(request)
-    response.headers["X-Request-ID"] = request_id
-    return response

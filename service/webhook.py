@@ -1,7 +1,7 @@
 """`POST /webhooks/partoo`: the way of one delivery from its raw body to its acknowledgement."""
 
 import hmac
-import os
+import random
 import time
 from typing import Any
 
@@ -18,6 +18,7 @@ from mirror.storage import dead_letters
 from mirror.storage.connection import UNAVAILABLE
 from service.body import read_body
 from service.errors import ServiceError, as_service_error, json_response
+from service.requests import LOG_FACTS
 from service.state import ACKNOWLEDGER, SETTINGS, STORE, TALLY
 
 log = structlog.get_logger()
@@ -31,7 +32,7 @@ async def receive(request: web.Request) -> web.Response:
         _check_secret(request)
         body = await read_body(request)
         key = _verify(request, body)
-        delivery_id = make_delivery_id(now_ms(), os.urandom(6))
+        delivery_id = make_delivery_id(now_ms(), random.getrandbits(48))
         status, facts = await _take(request, delivery_id, body)
     except (ServiceError, *UNAVAILABLE) as error:
         rejection = as_service_error(error)
@@ -41,6 +42,7 @@ async def receive(request: web.Request) -> web.Response:
             code=rejection.code,
             status=rejection.status,
             reason=rejection.message,
+            **request[LOG_FACTS],
             **({} if rejection is error else {"cause": repr(error)}),
         )
         raise rejection from None
@@ -49,7 +51,13 @@ async def receive(request: web.Request) -> web.Response:
     seconds = time.perf_counter() - started
     tally.observe("ack_seconds", seconds)
     log.info(
-        f"delivery.{status}", delivery_id=delivery_id, **facts, bytes=len(body), key=key, ms=round(seconds * 1000, 1)
+        f"delivery.{status}",
+        delivery_id=delivery_id,
+        **facts,
+        bytes=len(body),
+        key=key,
+        ms=round(seconds * 1000, 1),
+        **request[LOG_FACTS],
     )
     return json_response({"status": status, "delivery_id": delivery_id})
 

@@ -50,9 +50,9 @@ class Settled(msgspec.Struct, frozen=True):
 _HEADER = msgspec.json.Decoder(_Header)
 
 
-def make_delivery_id(received_at: int, noise: bytes) -> str:
-    """Make a delivery's id, so that ids sort by time: 12 hexadecimal digits of milliseconds, 12 of six random bytes."""
-    return f"{received_at:012x}{noise.hex()}"
+def make_delivery_id(received_at: int, noise: int) -> str:
+    """Make a delivery's id, so that ids sort by time: 12 hexadecimal digits of milliseconds, 12 of 48 random bits."""
+    return f"{received_at:012x}{noise:012x}"
 
 
 def encode_entry(entry: Entry) -> bytes:

@@ -43,7 +43,7 @@ async def apply(store: Store, *reviews: dict[str, Any], gap_ms: int = 0) -> None
     start = now_ms()
     for number, review in enumerate(reviews):
         at = start + number * gap_ms
-        entry = Entry(make_delivery_id(at, number.to_bytes(6)), at, Source.WEBHOOK, make_body(review))
+        entry = Entry(make_delivery_id(at, number), at, Source.WEBHOOK, make_body(review))
         await inbox.accept(store, [(review["id"], entry)])
     for claimed in await inbox.claim(store):
         entries = [decode_entry(data) for data in claimed.entries]
@@ -77,7 +77,7 @@ async def test_trace_as_json_holds_the_record_and_its_changes(store: Store, redi
 
 async def test_trace_of_a_review_that_waits_says_so(store: Store, redis_url: str) -> None:
     at = now_ms()
-    await inbox.accept(store, [(34, Entry(make_delivery_id(at, bytes(6)), at, Source.WEBHOOK, make_body(REVIEW)))])
+    await inbox.accept(store, [(34, Entry(make_delivery_id(at, 0), at, Source.WEBHOOK, make_body(REVIEW)))])
     shown = mirror(redis_url, "trace", "34")
     assert shown.returncode == 1
     assert shown.stdout == "Review 34 is not mirrored: 1 delivery is waiting for the worker.\n"
@@ -107,7 +107,7 @@ async def test_status_shows_the_mirror_at_a_glance(store: Store, redis_url: str)
     await apply(store, REVIEW, make_deletion(REVIEW))
     await apply(store, REVIEW | {"id": 35, "partner": "facebook"})
     at = now_ms() - 90_000
-    await inbox.accept(store, [(36, Entry(make_delivery_id(at, bytes(6)), at, Source.WEBHOOK, make_body(REVIEW)))])
+    await inbox.accept(store, [(36, Entry(make_delivery_id(at, 0), at, Source.WEBHOOK, make_body(REVIEW)))])
     await store.redis.zadd(keys.WAITING, {"36": at})
     await workers.beat(store, "host:1:ab")
     await dead_letters.keep(store, DeadLetter("x", at, "not_json", "no", b"{"))

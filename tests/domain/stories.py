@@ -25,7 +25,7 @@ Told = tuple[dict[str, Any], float]
 def deliver(review: dict[str, Any], minute: float = 0, source: Source = Source.WEBHOOK) -> Delivery:
     """Make a delivery received so many minutes after the story's start."""
     at = START + round(minute * MINUTE)
-    return Delivery(make_delivery_id(at, next(_numbers).to_bytes(6, "big")), at, review, source)
+    return Delivery(make_delivery_id(at, next(_numbers)), at, review, source)
 
 
 def tell(*steps: Told, record: Record | None = None, windows: Windows = WINDOWS) -> list[Decision]:

@@ -19,7 +19,7 @@ from tests.support import make_body, make_deletion, make_review
 
 COMMIT_LUA = (Path(mirror.__file__).parent / "storage" / "lua" / "commit.lua").read_text()
 LIVE = make_review()
-NOISE = bytes.fromhex("00ff5b5d0a22")
+NOISE = 0x00FF5B5D0A22
 
 HOSTILE_BODIES = [
     b"",
@@ -36,7 +36,7 @@ HOSTILE_BODIES = [
 
 def entry(body: bytes, number: int = 0, source: Source = Source.WEBHOOK) -> Entry:
     at = START + number
-    return Entry(make_delivery_id(at, number.to_bytes(6, "big")), at, source, body)
+    return Entry(make_delivery_id(at, number), at, source, body)
 
 
 def lua_constant(name: str) -> int:
@@ -55,11 +55,11 @@ def test_an_entry_comes_back_as_it_was_whatever_its_body(body: bytes, source: So
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.binary(), st.integers(0, 2**48 - 1), st.binary(min_size=6, max_size=6), st.sampled_from(Source))
-@example(b"\n", 0, b"\n\n\n\n\n\n", Source.REPLAY)
-@example(b"", 2**48 - 1, b"\xff" * 6, Source.WEBHOOK)
+@given(st.binary(), st.integers(0, 2**48 - 1), st.integers(0, 2**48 - 1), st.sampled_from(Source))
+@example(b"\n", 0, 0, Source.REPLAY)
+@example(b"", 2**48 - 1, 2**48 - 1, Source.WEBHOOK)
 def test_any_entry_comes_back_and_has_its_id_and_time_where_the_lua_scripts_look(
-    body: bytes, at: int, noise: bytes, source: Source
+    body: bytes, at: int, noise: int, source: Source
 ) -> None:
     waiting = Entry(make_delivery_id(at, noise), at, source, body)
     data = encode_entry(waiting)
@@ -77,7 +77,7 @@ def test_any_entry_comes_back_and_has_its_id_and_time_where_the_lua_scripts_look
 def test_the_header_is_one_line_of_json_before_the_raw_body() -> None:
     head, body = encode_entry(entry(b"\xff\nraw", 5, Source.VERIFICATION)).split(b"\n", 1)
     assert msgspec.json.decode(head) == [
-        make_delivery_id(START + 5, bytes([0, 0, 0, 0, 0, 5])),
+        make_delivery_id(START + 5, 5),
         START + 5,
         "verification",
     ]
@@ -86,12 +86,12 @@ def test_the_header_is_one_line_of_json_before_the_raw_body() -> None:
 
 def test_a_delivery_id_is_24_hexadecimal_digits_of_time_and_noise() -> None:
     assert make_delivery_id(0x0123456789AB, NOISE) == "0123456789ab00ff5b5d0a22"
-    assert make_delivery_id(1, bytes(6)) == "000000000001000000000000"
+    assert make_delivery_id(1, 0) == "000000000001000000000000"
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.integers(0, 2**48 - 1), st.binary(min_size=6, max_size=6)), min_size=2))
-def test_delivery_ids_sort_by_time(moments: list[tuple[int, bytes]]) -> None:
+@given(st.lists(st.tuples(st.integers(0, 2**48 - 1), st.integers(0, 2**48 - 1)), min_size=2))
+def test_delivery_ids_sort_by_time(moments: list[tuple[int, int]]) -> None:
     ids = sorted(make_delivery_id(at, noise) for at, noise in moments)
     times = [int(delivery_id[:12], 16) for delivery_id in ids]
     assert times == sorted(at for at, _ in moments)

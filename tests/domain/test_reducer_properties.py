@@ -33,7 +33,7 @@ def as_entries(steps: list[Step]) -> list[Entry]:
         at += gap
         body = json.dumps({"type": "review_updated", "payload": {"review": review}}).encode()
         source = list(Source)[number % len(Source)]
-        entries.append(Entry(make_delivery_id(at, number.to_bytes(6, "big")), at, source, body))
+        entries.append(Entry(make_delivery_id(at, number), at, source, body))
     return entries
 
 

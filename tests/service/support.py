@@ -107,7 +107,7 @@ async def inbox_of(store: Store, review_id: int) -> list[Entry]:
 async def apply(store: Store, *deliveries: tuple[int, int, bytes]) -> list[str]:
     """Accept deliveries, each a review id, a time of receipt in ms and a body, and apply them; returns their ids."""
     entries = [
-        (review_id, Entry(make_delivery_id(at, number.to_bytes(6, "big")), at, Source.WEBHOOK, body))
+        (review_id, Entry(make_delivery_id(at, number), at, Source.WEBHOOK, body))
         for number, (review_id, at, body) in enumerate(deliveries)
     ]
     await inbox.accept(store, entries)

@@ -352,4 +352,4 @@ async def test_deliveries_of_one_sender_lie_in_the_inbox_in_the_order_in_which_t
 
 
 def entry(number: int, body: bytes = BODY) -> Entry:
-    return Entry(make_delivery_id(number, number.to_bytes(6, "big")), number, Source.WEBHOOK, body)
+    return Entry(make_delivery_id(number, number), number, Source.WEBHOOK, body)
