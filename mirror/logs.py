@@ -20,6 +20,8 @@ from mirror.settings import Settings
 MAX_LINE_BYTES = 8_000
 _MAX_VALUE_CHARS = 500
 _MAX_TRACEBACK_CHARS = 4_000
+# structlog's method names that are not levels.
+_LEVELS = {"exception": "error", "warn": "warning"}
 # What tells whose line it is and must survive when a line is too long.
 _IDENTITY = frozenset({"timestamp", "level", "event", "delivery_id", "review_id", "request_id", "job_id", "version"})
 
@@ -29,15 +31,10 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     stream = sys.stdout if stream is None else stream
     console = (settings.log_format or ("console" if stream.isatty() else "json")) == "console"
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        _stamp,
-        structlog.processors.format_exc_info,
-    ]
+    shared: list[Processor] = [structlog.contextvars.merge_contextvars, stamp]
+    if not console:
+        shared.append(structlog.processors.format_exc_info)
     colours = structlog.dev.ConsoleRenderer(colors=stream.isatty())
-    if console:
-        shared = [processor for processor in shared if processor is not structlog.processors.format_exc_info]
     structlog.configure(
         processors=[*shared, colours if console else render_line],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -77,9 +74,9 @@ class LineWriter:
         self._stream.flush()
 
 
-def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    event["timestamp"] = iso(now_ms())
-    return event
+def stamp(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Put when, how grave and what first, for the eyes that read raw lines."""
+    return {"timestamp": iso(now_ms()), "level": _LEVELS.get(method, method), "event": event.pop("event"), **event}
 
 
 def _adopt_standard_logging(stream: TextIO, level: int, shared: list[Processor], renderer: Processor) -> None:
@@ -112,12 +109,10 @@ def _render_text(logger: WrappedLogger, method: str, event: EventDict) -> str:
 
 
 def _encode(event: Mapping[str, Any]) -> bytes:
-    # When, how grave and what come first, for the eyes that read raw lines.
-    ordered = {name: event[name] for name in ("timestamp", "level", "event") if name in event} | dict(event)
     try:
-        return _json(ordered)
+        return _json(event)
     except UnicodeEncodeError:
-        return _json({name: _encodable(value) for name, value in ordered.items()})
+        return _json({name: _encodable(value) for name, value in event.items()})
 
 
 def _json(value: Any) -> bytes:

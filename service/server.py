@@ -1,6 +1,7 @@
 """Serving: one process that listens until it is told to stop."""
 
 import asyncio
+import gc
 import os
 import signal
 from typing import Any
@@ -54,6 +55,7 @@ async def serve(settings: Settings, redis_url: str, *, share_port: bool = False)
         except OSError as error:
             log.error("service.cannot_listen", host=settings.bind_host, port=settings.port, reason=error.strerror)  # noqa: TRY400 - the reason says it all
             return 1
+        settle_memory()
         _tell_start(settings, runner)
         await stop.wait()
         await site.stop()
@@ -64,6 +66,16 @@ async def serve(settings: Settings, redis_url: str, *, share_port: bool = False)
         await runner.cleanup()
     log.info("service.stopped")
     return 0
+
+
+def settle_memory() -> None:
+    """Have the garbage collector leave alone what was loaded at the start, and look less often at what comes and goes.
+
+    A request makes hundreds of short-lived objects and no cycles; looking for them took about a tenth of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 async def _stop_without_parent(stop: asyncio.Event) -> None:

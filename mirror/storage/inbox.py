@@ -34,18 +34,22 @@ class Backlog(msgspec.Struct, frozen=True):
         return 0 if self.oldest_at is None else max(0, now - self.oldest_at)
 
 
+def pack(parts: Sequence[bytes]) -> bytes:
+    """Put byte strings behind one another, each behind its length in four bytes, as the Lua script reads them."""
+    return b"".join([piece for part in parts for piece in (len(part).to_bytes(4, "big"), part)])
+
+
 async def accept(store: Store, deliveries: Sequence[tuple[int, Entry]]) -> bool:
     """Store deliveries, each with the id of its review, in the order given and in one step, or none of them.
 
     Returns whether a nudge is due: whether no arq job that will claim them is on its way. Raises one of
     `connection.UNAVAILABLE`; then the deliveries may or may not have been stored.
     """
-    fixed = [keys.ACCEPTED_PREFIX + secrets.token_hex(8), keys.WAITING, keys.DUE, keys.NUDGE, keys.COUNTERS]
-    inboxes = [keys.inbox(review_id) for review_id, _ in deliveries]
-    args: list[int | bytes] = [keys.ACCEPTED_TTL_MS, keys.NUDGE_TTL_MS]
-    for review_id, entry in deliveries:
-        args += [review_id, encode_entry(entry)]
-    return bool(await store.accept(keys=[*fixed, *inboxes], args=args))
+    key_names = [keys.ACCEPTED_PREFIX + secrets.token_hex(8), keys.WAITING, keys.DUE, keys.NUDGE, keys.COUNTERS]
+    # As text: Lua's numbers end at 2^53.
+    packed = pack([part for review_id, entry in deliveries for part in (b"%d" % review_id, encode_entry(entry))])
+    args = [keys.ACCEPTED_TTL_MS, keys.NUDGE_TTL_MS, keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, packed]
+    return bool(await store.accept(keys=key_names, args=args))
 
 
 async def claim(store: Store) -> list[Claim]:

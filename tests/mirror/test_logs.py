@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mirror.domain.changes import difference
 from mirror.domain.personal import MAX_LOGGED_BYTES, MAX_PUBLIC_CHARS, PUBLIC_FIELDS, loggable
-from mirror.logs import MAX_LINE_BYTES, configure, render_line
+from mirror.logs import MAX_LINE_BYTES, configure, render_line, stamp
 from tests.domain.strategies import ARBITRARY_REVIEWS, JSON, KNOWN_FIELDS
 from tests.support import make_review, make_settings
 
@@ -56,8 +56,9 @@ def whose(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_line_starts_with_when_how_grave_and_what() -> None:
-    line = render_line(None, "info", {"rating": 3, "event": "x", "level": "info", "timestamp": "now"})
-    assert line == b'{"timestamp":"now","level":"info","event":"x","rating":3}'
+    event = stamp(None, "exception", {"rating": 3, "event": "x"})
+    assert list(event) == ["timestamp", "level", "event", "rating"]
+    assert event["level"] == "error"
 
 
 def test_an_ordinary_line_is_whole() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
-from mirror.domain.inbox import Entry, decode_entry, make_delivery_id, settle
+from mirror.domain.inbox import Entry, decode_entry, encode_entry, make_delivery_id, settle
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.reducer import fold
 from mirror.settings import Settings
@@ -242,8 +242,9 @@ async def test_a_corrupt_record_holds_up_no_other_review_and_loses_no_delivery(
 async def test_a_repeated_write_of_the_same_deliveries_stores_them_once(store: Store) -> None:
     at = now_ms()
     entry = Entry(make_delivery_id(at, 0), at, Source.WEBHOOK, make_body(EDITED))
-    key_names = ["rm:accepted:same", keys.WAITING, keys.DUE, keys.NUDGE, keys.COUNTERS, keys.inbox(34)]
+    key_names = ["rm:accepted:same", keys.WAITING, keys.DUE, keys.NUDGE, keys.COUNTERS]
+    packed = inbox.pack([b"34", encode_entry(entry)])
     for _ in range(2):
-        await store.accept(keys=key_names, args=[1000, 1000, 34, entry.body])
+        await store.accept(keys=key_names, args=[1000, 1000, keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, packed])
 
     assert await inbox.waiting_for(store, 34) == 1
