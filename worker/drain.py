@@ -1,5 +1,6 @@
 """The drain: claims reviews with waiting deliveries, decides, commits, until nothing is due."""
 
+import asyncio
 import time
 
 import msgspec
@@ -15,6 +16,8 @@ from worker.story import tell
 
 # A drain that has worked for this long makes room for arq's other jobs; the next one goes on where it stopped.
 MAX_RUN_S = 8.0
+# Batches under way at a time: while Redis works on one, this process decides on the other.
+STREAMS = 2
 
 log = structlog.get_logger()
 
@@ -52,10 +55,15 @@ class Drainer:
         deadline = time.monotonic() + MAX_RUN_S
         while self._asked:
             self._asked = False
-            while claims := await inbox.claim(self._store):
-                await self._apply(claims)
-                if self._stopping or time.monotonic() > deadline:
-                    return False
+            if not all(await asyncio.gather(*(self._drain(deadline) for _ in range(STREAMS)))):
+                return False
+        return True
+
+    async def _drain(self, deadline: float) -> bool:
+        while claims := await inbox.claim(self._store):
+            await self._apply(claims)
+            if self._stopping or time.monotonic() > deadline:
+                return False
         return True
 
     async def _apply(self, claims: list[inbox.Claim]) -> None:
@@ -69,7 +77,7 @@ class Drainer:
             elif answer is False:
                 log.debug("drain.conflict", review_id=one.review_id)
             else:
-                log.error("drain.commit_failed", review_id=one.review_id, error=str(answer))
+                log.error("drain.commit_failed", review_id=one.review_id, error=answer)
 
     def _decide(self, claim: inbox.Claim) -> Commit | None:
         """Decide on one review's deliveries. A failure leaves them waiting, to be claimed again after the lease."""

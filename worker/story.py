@@ -6,7 +6,7 @@ import structlog
 
 from mirror.domain.changes import Change, Kind
 from mirror.domain.inbox import Settled
-from mirror.domain.personal import PUBLIC_FIELDS, loggable
+from mirror.domain.personal import loggable, public_fields
 from mirror.domain.reducer import Decision
 
 log = structlog.get_logger()
@@ -44,10 +44,8 @@ def _facts(decision: Decision, now: int) -> dict[str, Any]:
 
 def _change_facts(change: Change, decision: Decision, *, with_text: bool) -> dict[str, Any]:
     if change.kind is Kind.FIRST_SEEN:
-        review = decision.delivery.review
-        shown = {name: (None, value) for name, value in review.items() if name in PUBLIC_FIELDS}
         old: dict[str, Any] = {}
-        new = loggable(shown, with_text=with_text)[1]
+        new = public_fields(decision.delivery.review)
     else:
         old, new = loggable(change.fields, with_text=with_text)
     facts: dict[str, Any] = {"version": change.version, "changed": sorted(change.fields), "old": old, "new": new}

@@ -15,6 +15,7 @@ from contextlib import suppress
 import structlog
 from arq.worker import Worker
 
+from mirror.bootstrap import settle_memory
 from mirror.settings import Settings
 from mirror.storage import keys, workers
 from mirror.storage.connection import UNAVAILABLE, connect
@@ -41,6 +42,7 @@ async def run(settings: Settings, redis_url: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+    settle_memory()
     log.info("worker.started", worker=name)
     await supervise(settings, redis_url, name, stop)
     log.info("worker.stopped", worker=name)

@@ -29,11 +29,18 @@ def loggable(fields: Mapping[str, tuple[Any, Any]], *, with_text: bool) -> tuple
     return old, new
 
 
+def public_fields(review: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a review what is not personal, as far as a log may show it."""
+    return {name: _show(name, value, with_text=False) for name, value in review.items() if name in PUBLIC_FIELDS}
+
+
 def _show(name: str, value: Any, *, with_text: bool) -> Any:
-    if value is None or isinstance(value, bool):
+    if value is None or value is True or value is False:
+        return value
+    public = name in PUBLIC_FIELDS and not (isinstance(value, str) and len(value) > MAX_PUBLIC_CHARS)
+    if public and (isinstance(value, str) or value == []):
         return value
     encoded = canonical(value)
-    public = name in PUBLIC_FIELDS and not (isinstance(value, str) and len(value) > MAX_PUBLIC_CHARS)
     if (with_text or public) and len(encoded) <= MAX_LOGGED_BYTES:
         return value
     length = len(value) if isinstance(value, str) else len(encoded)

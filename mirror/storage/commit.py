@@ -1,8 +1,6 @@
 """The commit: what was decided about a review's deliveries becomes its state, in one compare-and-set."""
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -11,6 +9,7 @@ from mirror.domain.record import Record
 from mirror.domain.review import text_field
 from mirror.storage import keys
 from mirror.storage.histogram import bucket
+from mirror.storage.packing import pack
 from mirror.storage.store import Store
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -26,80 +25,75 @@ class Commit(msgspec.Struct, frozen=True):
     settled: Settled
 
 
-async def commit(store: Store, commits: Sequence[Commit], now: int) -> list[bool | Exception]:
-    """Write each commit in a step of its own, all in one round trip; `now` is in milliseconds since 1970 UTC.
+async def commit(store: Store, commits: Sequence[Commit], now: int) -> list[bool | str]:
+    """Write commits, each review in a step of its own, all in one round trip; `now` is in milliseconds since 1970 UTC.
 
     Gives for each: True when it was written; False when the inbox did not begin with these deliveries any more, most
-    likely because another worker was faster; or the error that Redis answered. Raises one of `connection.UNAVAILABLE`
-    when the connection fails; then each may or may not have been written, and writing it again is harmless.
+    likely because another worker was faster; or the error that Redis answered for this review. Raises one of
+    `connection.UNAVAILABLE` when the connection fails; then each may or may not have been written, and writing it again
+    is harmless.
     """
-    async with store.redis.pipeline(transaction=False) as pipe:
-        for one in commits:
-            await store.commit(keys=_keys(one), args=_args(one, now), client=pipe)
-        answers = await pipe.execute(raise_on_error=False)
-    return [answer if isinstance(answer, Exception) else bool(answer) for answer in answers]
+    packed = pack([value for one in commits for value in _values(one, now)])
+    answers = await store.commit(keys=_KEYS, args=[*_ARGS, packed])
+    return [bool(answer) if isinstance(answer, int) else answer.decode() for answer in answers]
 
 
-def _keys(one: Commit) -> list[str]:
-    before, after = one.settled.before, one.settled.record
-    return [
-        keys.record(one.review_id),
-        keys.inbox(one.review_id),
-        keys.changes(one.review_id),
-        keys.WAITING,
-        keys.DUE,
-        keys.FEED,
-        keys.COUNTERS,
-        keys.DEAD_LETTERS,
-        keys.PARTNERS,
+_KEYS = [keys.WAITING, keys.DUE, keys.FEED, keys.COUNTERS, keys.DEAD_LETTERS, keys.PARTNERS]
+_ARGS = [keys.REVIEW_PREFIX, keys.RECORD_SUFFIX, keys.INBOX_SUFFIX, keys.CHANGES_SUFFIX, keys.FEED_LENGTH]
+
+
+def _values(one: Commit, now: int) -> list[bytes]:
+    """Put one commit's values in the order in which the script reads them."""
+    settled = one.settled
+    before, after = settled.before, settled.record
+    values = [
+        b"%d" % one.review_id,
+        one.first_delivery.encode(),
+        one.last_delivery.encode(),
+        b"%d" % one.count,
+        b"" if after is None else _ENCODE(after),
+        keys.member(one.review_id).encode(),
+        b"" if after is None else text_field(after.review, "partner").encode(),
         _index(before),
         _index(after),
         _business(before),
         _business(after),
-    ]
-
-
-def _index(record: Record | None) -> str:
-    return "" if record is None else keys.index(record.status, text_field(record.review, "partner"))
-
-
-def _business(record: Record | None) -> str:
-    business_id = "" if record is None else text_field(record.review, "business_id")
-    return keys.business(business_id) if business_id else ""
-
-
-def _args(one: Commit, now: int) -> list[Any]:
-    settled = one.settled
-    partner = "" if settled.record is None else text_field(settled.record.review, "partner")
-    args: list[Any] = [
-        one.review_id,
-        one.first_delivery,
-        one.last_delivery,
-        one.count,
-        b"" if settled.record is None else _ENCODE(settled.record),
-        keys.member(one.review_id),
-        partner,
-        keys.FEED_LENGTH,
-        len(settled.changes),
+        b"%d" % len(settled.changes),
     ]
     for change in settled.changes:
-        args += [_ENCODE(change), change.version, change.kind, change.delivery_id]
-    args.append(len(settled.dead_letters))
+        values += [_ENCODE(change), b"%d" % change.version, change.kind.encode(), change.delivery_id.encode()]
+    values.append(b"%d" % len(settled.dead_letters))
     for letter in settled.dead_letters:
-        args += [letter.delivery_id, _ENCODE(letter)]
-    for name, count in _counts(settled, now).items():
-        args += [name, count]
-    return args
+        values += [letter.delivery_id.encode(), _ENCODE(letter)]
+    counts = _counts(settled, now)
+    values.append(b"%d" % len(counts))
+    for name, count in counts.items():
+        values += [name.encode(), b"%d" % count]
+    return values
 
 
-def _counts(settled: Settled, now: int) -> Counter[str]:
-    counts = Counter(f"decisions:{decision.outcome}" for decision in settled.decisions)
+def _index(record: Record | None) -> bytes:
+    return b"" if record is None else keys.index(record.status, text_field(record.review, "partner")).encode()
+
+
+def _business(record: Record | None) -> bytes:
+    business_id = "" if record is None else text_field(record.review, "business_id")
+    return keys.business(business_id).encode() if business_id else b""
+
+
+def _counts(settled: Settled, now: int) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    waited = 0
     for decision in settled.decisions:
-        waited = max(0, now - decision.delivery.received_at) / 1000
-        counts[bucket("apply_seconds", waited)] += 1
-        counts["apply_seconds:sum_ms"] += round(waited * 1000)
+        ms = max(0, now - decision.delivery.received_at)
+        waited += ms
+        names = [f"decisions:{decision.outcome}", bucket("apply_seconds", ms / 1000)]
         if decision.change is not None and decision.change.ambiguous:
-            counts["ambiguous"] += 1
+            names.append("ambiguous")
+        for name in names:
+            counts[name] = counts.get(name, 0) + 1
+    if waited:
+        counts["apply_seconds:sum_ms"] = waited
     if settled.dead_letters:
-        counts["dead_letters:worker"] += len(settled.dead_letters)
+        counts["dead_letters:worker"] = len(settled.dead_letters)
     return counts

@@ -7,11 +7,12 @@ import msgspec
 
 from mirror.domain.inbox import Entry, encode_entry
 from mirror.storage import keys
+from mirror.storage.packing import pack
 from mirror.storage.store import Store
 
 # Bounds on what one claim takes, so that neither many reviews, nor one with a long inbox, nor large payloads make a
 # worker's batch slow or big.
-MAX_REVIEWS = 100
+MAX_REVIEWS = 200
 MAX_DELIVERIES_OF_ONE = 100
 MAX_BYTES = 4 * 1024 * 1024
 
@@ -32,11 +33,6 @@ class Backlog(msgspec.Struct, frozen=True):
 
     def age_ms(self, now: int) -> int:
         return 0 if self.oldest_at is None else max(0, now - self.oldest_at)
-
-
-def pack(parts: Sequence[bytes]) -> bytes:
-    """Put byte strings behind one another, each behind its length in four bytes, as the Lua script reads them."""
-    return b"".join([piece for part in parts for piece in (len(part).to_bytes(4, "big"), part)])
 
 
 async def accept(store: Store, deliveries: Sequence[tuple[int, Entry]]) -> bool:

@@ -15,7 +15,7 @@ from mirror.storage.store import Store
 from worker import drain, supervisor
 
 
-async def _commit_and_die(store: Store, commits: Sequence[Commit], now: int) -> list[bool | Exception]:
+async def _commit_and_die(store: Store, commits: Sequence[Commit], now: int) -> list[bool | str]:
     if sys.argv[1] == "after":
         await commit(store, commits, now)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -17,6 +17,7 @@ from mirror.settings import Settings
 from mirror.storage import inbox, keys, reads
 from mirror.storage.commit import Commit, commit
 from mirror.storage.connection import connect
+from mirror.storage.packing import pack
 from mirror.storage.store import Store
 from mirror.views import record_view
 from tests.conftest import running_worker
@@ -243,7 +244,7 @@ async def test_a_repeated_write_of_the_same_deliveries_stores_them_once(store: S
     at = now_ms()
     entry = Entry(make_delivery_id(at, 0), at, Source.WEBHOOK, make_body(EDITED))
     key_names = ["rm:accepted:same", keys.WAITING, keys.DUE, keys.NUDGE, keys.COUNTERS]
-    packed = inbox.pack([b"34", encode_entry(entry)])
+    packed = pack([b"34", encode_entry(entry)])
     for _ in range(2):
         await store.accept(keys=key_names, args=[1000, 1000, keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, packed])
 

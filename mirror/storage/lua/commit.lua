@@ -1,66 +1,118 @@
--- Applies decided deliveries to one review, in one step: record, history, feed, indexes, counters, dead letters, and
--- the deliveries taken out of the inbox. Compare-and-set: does nothing unless the inbox still begins with the deliveries
--- that were read. If the first is gone, another worker has applied it; if the last is not where it was, the server has
--- lost some (a failover, or a restart without the last second). Every change of a record goes through its inbox.
--- KEYS: record, inbox, changes, waiting, due, feed, counters, dead letters, partners,
---       index before, index after, business index before, business index after ('' where there is none)
--- ARGV: review id, id of the first delivery, id of the last, number of deliveries, record ('' to leave it), index member, partner,
---       feed length, number of changes, for each change: entry, version, kind, delivery id,
---       number of dead letters, for each: delivery id, letter, then counters: name, increment, ...
+-- Applies decided deliveries to reviews, each review in one step: record, history, feed, indexes, counters, dead
+-- letters, and the deliveries taken out of its inbox. Compare-and-set: does nothing to a review unless its inbox still
+-- begins with the deliveries that were read. If the first is gone, another worker has applied it; if the last is not
+-- where it was, the server has lost some (a failover, or a restart without the last second). Every change of a record
+-- goes through its inbox.
+-- KEYS: waiting, due, feed, counters, dead letters, partners
+-- ARGV: prefix of a review's keys, record suffix, inbox suffix, changes suffix, feed length,
+--       then all reviews in one argument, each value behind its length in four bytes (`read_commit` says which): the
+--       client's cost of a command grows with its arguments
+-- Returns for each review 1 when it was written, 0 when not, or the error that one of its keys gave.
+local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS = unpack(KEYS)
+local PREFIX, RECORD, INBOX, CHANGES, FEED_LENGTH, COMMITS = unpack(ARGV)
 local ID_FIRST, ID_LAST = 3, 26 -- an inbox entry begins with `["`, then the delivery id of 24 hexadecimal digits
 local TIME_LAST = 14 -- whose first 12 are the time of receipt in ms
 
-local function stands_at(place, delivery_id)
-    local entry = redis.call('LINDEX', KEYS[2], place)
-    return entry and string.sub(entry, ID_FIRST, ID_LAST) == delivery_id
-end
-if not (stands_at(0, ARGV[2]) and stands_at(ARGV[4] - 1, ARGV[3])) then
-    return 0
-end
-
-redis.call('LTRIM', KEYS[2], ARGV[4], -1)
-local rest = redis.call('LINDEX', KEYS[2], 0)
-if rest then
-    redis.call('ZADD', KEYS[4], tonumber(string.sub(rest, ID_FIRST, TIME_LAST), 16), ARGV[1])
-    redis.call('ZADD', KEYS[5], 0, ARGV[1])
-else
-    redis.call('ZREM', KEYS[4], ARGV[1])
-    redis.call('ZREM', KEYS[5], ARGV[1])
+local at = 1
+local function read()
+    local value
+    value, at = struct.unpack('>I4c0', COMMITS, at)
+    return value
 end
 
-if ARGV[5] ~= '' then
-    redis.call('SET', KEYS[1], ARGV[5])
-end
-if KEYS[10] ~= KEYS[11] then
-    if KEYS[10] ~= '' then
-        redis.call('ZREM', KEYS[10], ARGV[6])
+local function read_rows(width)
+    local rows = {}
+    for row = 1, tonumber(read()) do
+        rows[row] = {}
+        for column = 1, width do
+            rows[row][column] = read()
+        end
     end
-    redis.call('ZADD', KEYS[11], 0, ARGV[6])
-    redis.call('SADD', KEYS[9], ARGV[7])
+    return rows
 end
-if KEYS[12] ~= KEYS[13] then
-    if KEYS[12] ~= '' then
-        redis.call('ZREM', KEYS[12], ARGV[6])
-    end
-    if KEYS[13] ~= '' then
-        redis.call('ZADD', KEYS[13], 0, ARGV[6])
+
+local function read_commit()
+    return {
+        review_id = read(),
+        first = read(),
+        last = read(),
+        count = tonumber(read()),
+        record = read(), -- '' to leave it
+        member = read(),
+        partner = read(),
+        index_before = read(), -- indexes: '' where there is none
+        index_after = read(),
+        business_before = read(),
+        business_after = read(),
+        changes = read_rows(4), -- entry, version, kind, delivery id
+        letters = read_rows(2), -- delivery id, letter
+        counts = read_rows(2), -- name, increment
+    }
+end
+
+local function delivery_at(inbox, place)
+    local entry = redis.call('LINDEX', inbox, place)
+    return entry and string.sub(entry, ID_FIRST, ID_LAST)
+end
+
+local function take_out(inbox, commit)
+    redis.call('LTRIM', inbox, commit.count, -1)
+    local rest = redis.call('LINDEX', inbox, 0)
+    if rest then
+        redis.call('ZADD', WAITING, tonumber(string.sub(rest, ID_FIRST, TIME_LAST), 16), commit.review_id)
+        redis.call('ZADD', DUE, 0, commit.review_id)
+    else
+        redis.call('ZREM', WAITING, commit.review_id)
+        redis.call('ZREM', DUE, commit.review_id)
     end
 end
 
-local at = 10
-for _ = 1, ARGV[9] do
-    redis.call('RPUSH', KEYS[3], ARGV[at])
-    redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[8], '*', 'review_id', ARGV[1], 'version', ARGV[at + 1],
-        'kind', ARGV[at + 2], 'delivery_id', ARGV[at + 3])
-    at = at + 4
+local function move(member, before, after)
+    if before == after then
+        return
+    end
+    if before ~= '' then
+        redis.call('ZREM', before, member)
+    end
+    if after ~= '' then
+        redis.call('ZADD', after, 0, member)
+    end
 end
-local letters = ARGV[at]
-at = at + 1
-for _ = 1, letters do
-    redis.call('HSET', KEYS[8], ARGV[at], ARGV[at + 1])
-    at = at + 2
+
+local function write(commit)
+    local prefix = PREFIX .. commit.review_id
+    local inbox, changes = prefix .. INBOX, prefix .. CHANGES
+    if delivery_at(inbox, 0) ~= commit.first or delivery_at(inbox, commit.count - 1) ~= commit.last then
+        return 0
+    end
+    redis.call('LLEN', changes) -- a key of another type must fail before anything is written
+    take_out(inbox, commit)
+    if commit.record ~= '' then
+        redis.call('SET', prefix .. RECORD, commit.record)
+    end
+    if commit.index_before ~= commit.index_after then
+        redis.call('SADD', PARTNERS, commit.partner)
+    end
+    move(commit.member, commit.index_before, commit.index_after)
+    move(commit.member, commit.business_before, commit.business_after)
+    for _, change in ipairs(commit.changes) do
+        redis.call('RPUSH', changes, change[1])
+        redis.call('XADD', FEED, 'MAXLEN', '~', FEED_LENGTH, '*', 'review_id', commit.review_id,
+            'version', change[2], 'kind', change[3], 'delivery_id', change[4])
+    end
+    for _, letter in ipairs(commit.letters) do
+        redis.call('HSET', DEAD_LETTERS, letter[1], letter[2])
+    end
+    for _, count in ipairs(commit.counts) do
+        redis.call('HINCRBY', COUNTERS, count[1], count[2])
+    end
+    return 1
 end
-for i = at, #ARGV, 2 do
-    redis.call('HINCRBY', KEYS[7], ARGV[i], ARGV[i + 1])
+
+local answers = {}
+while at <= #COMMITS do
+    local commit = read_commit()
+    local well, answer = pcall(write, commit)
+    answers[#answers + 1] = well and answer or tostring(answer)
 end
-return 1
+return answers
