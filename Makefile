@@ -1,12 +1,14 @@
 # Each target sets up what it needs: a Python 3.11 or newer with venv is all it asks of the machine.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check format lint types lock clean
+.PHONY: help setup demo run test check bench format lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := service worker mirror simulator dev tests
+VENV_BENCH := .venv-bench
+BENCH_READY := $(VENV_BENCH)/.ready
+SOURCES := service worker mirror simulator dev benchmarks tests
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -39,12 +41,24 @@ format: $(READY) ## rewrite the sources in the project's format
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
+bench: $(BENCH_READY) ## measure beside the ceiling and peers: half an hour; QUICK=1 takes a few minutes
+	@$(VENV_BENCH)/bin/python -m benchmarks $(if $(QUICK),--quick)
+
+$(BENCH_READY): requirements-bench.txt
+	@PYTHON=$${PYTHON:-$$(sh dev/find-python.sh)} || exit 1; \
+	echo "Setting up $(VENV_BENCH) (once, about a minute) ..."; \
+	"$$PYTHON" -m venv --clear $(VENV_BENCH)
+	@$(VENV_BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
+
 lock: $(READY) ## compile requirements*.txt from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 		pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 		--extra dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+		--extra bench pyproject.toml -o requirements-bench.txt
 
 clean: ## remove what make and the tools made; data/ stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(VENV_BENCH) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

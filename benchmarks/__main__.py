@@ -1,0 +1,94 @@
+"""`make bench`: everything side by side in one run, on a real Redis with its append-only file.
+
+Prints one table and writes bench-results.json.
+"""
+
+import argparse
+import platform
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.acknowledging import acknowledgements, latencies
+from benchmarks.draining import drains
+from benchmarks.growing import growth
+from benchmarks.requests import write_requests
+from mirror.storage.embedded import embedded_redis
+
+RESULTS = Path("bench-results.json")
+PARTS = ("acknowledgements", "latencies", "drains", "growth")
+
+
+def tell(line: str) -> None:
+    sys.stderr.write(f"  {line}\n")
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    quick = options.quick
+    rounds, seconds = (2, 2.0) if quick else (5, 4.0)
+    sizes = (10_000, 30_000) if quick else (10_000, 100_000, 1_000_000)
+    results: dict[str, Any] = {"machine": platform.platform(), "python": platform.python_version()}
+    with tempfile.TemporaryDirectory(prefix="reviewmirror-bench-") as name, embedded_redis(f"{name}/redis") as url:
+        folder = Path(name)
+        requests = folder / "requests"
+        write_requests(requests, 20_000, 20_000)
+        parts = {
+            "acknowledgements": lambda: acknowledgements(url, requests, rounds, seconds, tell),
+            "latencies": lambda: latencies(url, requests, 2 * seconds, tell),
+            "drains": lambda: drains(url, folder, rounds, tell),
+            "growth": lambda: growth(url, folder, sizes=sizes, tell=tell),
+        }
+        for part in options.only or PARTS:
+            tell(f"{part} …")
+            results[part] = parts[part]()
+    return results
+
+
+def table(results: dict[str, Any]) -> str:
+    """Write the results as Markdown."""
+    lines = [f"Machine: {results['machine']}, Python {results['python']}.", ""]
+    for part, unit in (("acknowledgements", "acknowledged/s"), ("drains", "applied/s")):
+        if part in results:
+            lines += [f"| {part} | {unit} | ours over this |", "| --- | --- | --- |"]
+            found = results[part]
+            lines += [
+                f"| {name} | {found['per_second'][name]:.0f} | {found['ours_over'][name]} |"
+                for name in found["per_second"]
+            ]
+            lines.append("")
+    if "latencies" in results:
+        lines += [
+            "| rate | POST to 200: p50, p99, p99.9 (ms) | POST to visible: p50, p99, p99.9 (ms) |",
+            "| --- | --- | --- |",
+        ]
+        for rate, found in results["latencies"].items():
+            cells = [", ".join(str(value) for value in found[kind].values()) for kind in ("answered_ms", "visible_ms")]
+            lines.append(f"| {rate}/s | {cells[0]} | {cells[1]} |")
+        lines.append("")
+    if "growth" in results:
+        lines += [
+            "| reviews | bytes a review | times its payload | worker µs a delivery | Redis µs a delivery |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        lines += [
+            f"| {size} | {' | '.join(str(value) for value in found.values())} |"
+            for size, found in results["growth"].items()
+        ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="short slices and a small mirror: a few minutes")
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure this part alone (may be repeated)")
+    results = measure(parser.parse_args())
+    RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
+    sys.stdout.write(table(results) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

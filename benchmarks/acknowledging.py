@@ -1,0 +1,97 @@
+"""How many deliveries a second are acknowledged, beside the ceiling and the peers; and how long each one takes."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import redis
+
+from benchmarks.processes import environment, load, process, server
+
+CONTESTANTS: dict[str, tuple[list[str], dict[str, str]]] = {
+    "read only": (["benchmarks.ceiling", "{port}", "read"], {}),
+    "a: ceiling, read + verify": (["benchmarks.ceiling", "{port}", "verify"], {}),
+    "b: reviewmirror": (["service"], {}),
+    "c: aiohttp + arq job each": (["benchmarks.peers.aiohttp_arq", "{port}"], {}),
+    "d: FastAPI + uvicorn + arq": (
+        [
+            "uvicorn",
+            "benchmarks.peers.fastapi_arq:app",
+            "--port",
+            "{port}",
+            "--no-access-log",
+            "--log-level",
+            "warning",
+        ],
+        {},
+    ),
+    "e: Flask + gunicorn + Celery": (
+        ["gunicorn", "-k", "gthread", "--threads", "8", "-b", "127.0.0.1:{port}", "benchmarks.peers.flask_celery:app"],
+        {},
+    ),
+    "f: reviewmirror, 2 processes": (["service"], {"WEB_CONCURRENCY": "2"}),
+}
+OURS = "b: reviewmirror"
+RATES = (50, 500, 1000)
+
+
+def acknowledgements(
+    redis_url: str, requests: Path, rounds: int, seconds: float, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Let each contestant answer in turn, `rounds` times over; give medians, and ratios taken round by round."""
+    found: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
+    busy = 0.0
+    client = redis.Redis.from_url(redis_url)
+    with ExitStack() as stack:
+        ports = {
+            name: stack.enter_context(
+                server(arguments, environment(redis_url, **variables), requests.with_name("web.log"))
+            )
+            for name, (arguments, variables) in CONTESTANTS.items()
+        }
+        for number in range(rounds):
+            for name, port in ports.items():
+                client.flushall()
+                answers = load(port, requests, seconds)
+                found[name].append(answers.per_second)
+                busy = max(busy, answers.generator_busy)
+                tell(f"round {number + 1} of {rounds}: {name}: {answers.per_second:.0f}/s")
+    client.close()
+    return {
+        "per_second": {name: median(values) for name, values in found.items()},
+        "ours_over": {
+            name: round(median(ours / other for ours, other in zip(found[OURS], values, strict=True)), 2)
+            for name, values in found.items()
+        },
+        "generator_busy_at_most": busy,
+    }
+
+
+def latencies(redis_url: str, requests: Path, seconds: float, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Measure from POST to 200, and from POST to the change's entry in the feed, at fixed rates."""
+    found = {}
+    client = redis.Redis.from_url(redis_url)
+    for rate in RATES:
+        client.flushall()
+        with (
+            server(["service"], environment(redis_url), requests.with_name("web.log")) as port,
+            process(["worker"], environment(redis_url), requests.with_name("worker.log")),
+        ):
+            while not client.zcard("rm:workers"):
+                time.sleep(0.05)
+            load(port, requests, 1, "--rate", "50")
+            client.flushall()
+            options = ("--rate", str(rate), "--connections", "32", "--feed", redis_url)
+            answers = load(port, requests, seconds, *options)
+        missing = int(rate * seconds) - answers.visible
+        found[str(rate)] = {
+            "answered_ms": answers.answered_ms,
+            "visible_ms": answers.visible_ms,
+            "never_visible": missing,
+        }
+        tell(f"{rate}/s: answered {answers.answered_ms}, visible {answers.visible_ms} ms")
+    client.close()
+    return found
