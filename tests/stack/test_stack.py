@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 import redis
 
+from dev.stack import free_port
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.reducer import fold
 from mirror.domain.wire import decode_review
@@ -197,6 +198,42 @@ async def test_a_request_under_way_is_answered_although_the_web_process_is_told_
     client = server.client()
     assert client.llen(keys.inbox(34)) == 1
     client.close()
+
+
+async def test_a_web_process_killed_between_its_write_and_its_answers_causes_duplicates_that_change_nothing(
+    server: RedisServer, settings: Settings, tmp_path: Path
+) -> None:
+    bodies = [make_body(make_review(review_id)) for review_id in range(8)]
+    store = Store(connect(settings, server.url))
+    async with aiohttp.ClientSession() as session:
+
+        async def answered(url: str, body: bytes) -> bool:
+            try:
+                return bool((await post(session, url, body))["http"] == 200)
+            except aiohttp.ClientError:
+                return False
+
+        variables = processes.environment(server.url, PORT=str(port := free_port()))
+        dying = processes.Process(["-m", "tests.stack.crashing_service"], variables, tmp_path / "dying")
+        dying.wait_for("service.started")
+        url = f"http://127.0.0.1:{port}"
+        assert not any(await asyncio.gather(*(answered(url, body) for body in bodies)))
+        assert dying.popen.wait(PATIENCE_S) == -signal.SIGKILL
+        stored = (await inbox.backlog(store)).reviews
+        assert stored > 0
+
+        with (
+            processes.service(server.url, tmp_path / "web") as (_, url),
+            processes.worker(server.url, tmp_path / "worker") as worker,
+        ):
+            assert all(await asyncio.gather(*(answered(url, body) for body in bodies)))
+            await wait_until_applied(store)
+            worker.wait_for("review.unchanged", stored)
+    for review_id in range(8):
+        record = await reads.record(store, review_id)
+        assert record is not None
+        assert record.version == 1
+    await store.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
