@@ -85,7 +85,7 @@ def test_the_procfile_starts_modules_that_exist() -> None:
         assert (ROOT / module[1] / "__main__.py").exists()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"])
 def test_requirements_are_pinned_with_hashes_and_name_no_index(name: str) -> None:
     requirements = text(name)
     pinned = re.findall(r"^[a-z][a-z0-9-]*==\S+", requirements, re.MULTILINE)
