@@ -9,6 +9,7 @@ from aiohttp import web
 from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
+from mirror.tasks import end
 from service import health, metrics, read_api, webhook
 from service.acknowledger import Acknowledger
 from service.in_flight import IN_FLIGHT, InFlight
@@ -44,9 +45,7 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
         tasks = [asyncio.create_task(app[TALLY].run()), asyncio.create_task(nudger.run())]
         yield
         await app[ACKNOWLEDGER].close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
         with suppress(*UNAVAILABLE):
             await app[TALLY].flush()
         for each in (store, read_store):

@@ -20,6 +20,7 @@ from mirror.settings import Settings
 from mirror.storage import keys, workers
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
+from mirror.tasks import end
 from worker.drain import Drainer
 from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
 
@@ -81,7 +82,7 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
             beating.result()
         await _finish_jobs(worker, drainer)
     finally:
-        await _end(working, beating, stopping, *worker.tasks.values())
+        await end(working, beating, stopping, *worker.tasks.values())
         with suppress(*UNAVAILABLE):
             await workers.leave(store, name)
         with suppress(*UNAVAILABLE):
@@ -123,9 +124,3 @@ async def _finish_jobs(worker: Worker, drainer: Drainer) -> None:
     running = [task for task in worker.tasks.values() if not task.done()]
     if running:
         await asyncio.wait(running, timeout=STOP_TIMEOUT_S)
-
-
-async def _end(*tasks: "asyncio.Task[None] | asyncio.Task[bool]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
