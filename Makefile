@@ -41,7 +41,7 @@ format: $(READY) ## rewrite the sources in the project's format
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench: $(BENCH_READY) ## measure beside the ceiling and peers: half an hour; QUICK=1 takes a few minutes
+bench: $(BENCH_READY) ## measure beside the ceiling and peers: a quarter of an hour; QUICK=1 takes a few minutes
 	@$(VENV_BENCH)/bin/python -m benchmarks $(if $(QUICK),--quick)
 
 $(BENCH_READY): requirements-bench.txt
