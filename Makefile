@@ -52,11 +52,11 @@ $(BENCH_READY): requirements-bench.txt
 	@touch $@
 
 lock: $(READY) ## compile requirements*.txt from pyproject.toml
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 \
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
 		pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 \
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
 		--extra dev pyproject.toml -o requirements-dev.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 \
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
 		--extra bench pyproject.toml -o requirements-bench.txt
 
 clean: ## remove what make and the tools made; data/ stays
