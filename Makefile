@@ -19,7 +19,7 @@ $(READY): requirements-dev.txt
 	@PYTHON=$${PYTHON:-$$(sh dev/find-python.sh)} || exit 1; \
 	echo "Setting up $(VENV) (once, about a minute) ..."; \
 	"$$PYTHON" -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
 demo: $(READY) ## the main job end to end on an embedded Redis, then exit
@@ -48,7 +48,7 @@ $(BENCH_READY): requirements-bench.txt
 	@PYTHON=$${PYTHON:-$$(sh dev/find-python.sh)} || exit 1; \
 	echo "Setting up $(VENV_BENCH) (once, about a minute) ..."; \
 	"$$PYTHON" -m venv --clear $(VENV_BENCH)
-	@$(VENV_BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@$(VENV_BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.txt
 	@touch $@
 
 lock: $(READY) ## compile requirements*.txt from pyproject.toml
