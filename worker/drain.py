@@ -7,8 +7,9 @@ import msgspec
 import structlog
 
 from mirror.clock import now_ms
-from mirror.domain.inbox import decode_entry, settle
+from mirror.domain.inbox import decode_entry
 from mirror.domain.record import SCHEMA_VERSION, Windows
+from mirror.domain.settling import settle
 from mirror.storage import inbox, reads
 from mirror.storage.commit import Commit, commit
 from mirror.storage.store import Store

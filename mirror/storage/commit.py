@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mirror.domain.inbox import Settled
 from mirror.domain.record import Record
 from mirror.domain.review import text_field
+from mirror.domain.settling import Settled
 from mirror.storage import keys
 from mirror.storage.histogram import bucket
 from mirror.storage.packing import pack

@@ -10,9 +10,10 @@ import pytest
 
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
-from mirror.domain.inbox import Entry, decode_entry, encode_entry, make_delivery_id, settle
+from mirror.domain.inbox import Entry, decode_entry, encode_entry, make_delivery_id
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.reducer import fold
+from mirror.domain.settling import settle
 from mirror.settings import Settings
 from mirror.storage import inbox, keys, reads
 from mirror.storage.commit import Commit, commit
