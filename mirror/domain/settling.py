@@ -6,9 +6,10 @@ import msgspec
 
 from mirror.domain.changes import Change, Source
 from mirror.domain.dead_letters import DeadLetter
+from mirror.domain.decisions import Decision
 from mirror.domain.inbox import Entry
 from mirror.domain.record import Delivery, Record, Windows
-from mirror.domain.reducer import Decision, reduce
+from mirror.domain.reducer import reduce
 from mirror.domain.wire import UndecodableError, decode_review
 
 
