@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from mirror.domain import reading
 from mirror.domain.changes import Change, Source
 from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.decisions import Decision
@@ -29,6 +30,17 @@ class Settled(msgspec.Struct, frozen=True):
     def changes(self) -> list[Change]:
         return [decision.change for decision in self.decisions if decision.change is not None]
 
+    @property
+    def verification_wanted(self) -> bool | None:
+        """Tell whether Partoo is worth asking about the review now; None: as much as it was before."""
+        wanted = None
+        for decision in self.decisions:
+            if decision.doubt:
+                wanted = True
+            elif decision.change is not None or decision.delivery.source in reading.SOURCES:
+                wanted = False
+        return wanted
+
 
 # Decides what one entry means for a record; raises UndecodableError where it cannot be read.
 Rule = Callable[[Record | None, Entry, Windows], Decision]
@@ -39,10 +51,14 @@ def _report(record: Record | None, entry: Entry, windows: Windows) -> Decision:
     return reduce(record, Delivery(entry.delivery_id, entry.received_at, review, entry.source), windows)
 
 
+def _reading(record: Record | None, entry: Entry, _windows: Windows) -> Decision:
+    return reading.take(record, entry)
+
+
 RULES: Mapping[Source, Rule] = {
     Source.WEBHOOK: _report,
-    Source.VERIFICATION: _report,
-    Source.RECONCILIATION: _report,
+    Source.VERIFICATION: _reading,
+    Source.RECONCILIATION: _reading,
     Source.REPLAY: _report,
 }
 

@@ -93,7 +93,7 @@ async def page(store: Store, query: Query) -> Page:
         if not ids:
             return Page(found, None)
         scanned += len(ids)
-        for review_id, one in zip(ids, await _records(store, ids), strict=True):
+        for review_id, one in zip(ids, await records(store, ids), strict=True):
             if len(found) == query.limit:
                 break
             after = review_id
@@ -125,7 +125,10 @@ async def _next_ids(store: Store, indexes: Sequence[str], after: int, limit: int
     return sorted({int(member) for members in found for member in members})[:limit]
 
 
-async def _records(store: Store, ids: Sequence[int]) -> list[Record | None]:
+async def records(store: Store, ids: Sequence[int]) -> list[Record | None]:
+    """Read several reviews, None for each that is not mirrored. Raises one of `connection.UNAVAILABLE`."""
+    if not ids:
+        return []
     found = await store.redis.mget([keys.record(review_id) for review_id in ids])
     return [None if data is None else decode_record(data) for data in found]
 

@@ -34,7 +34,7 @@ def as_entries(steps: list[Step]) -> list[Entry]:
     for number, (review, gap) in enumerate(steps):
         at += gap
         body = json.dumps({"type": "review_updated", "payload": {"review": review}}).encode()
-        source = list(Source)[number % len(Source)]
+        source = (Source.WEBHOOK, Source.REPLAY)[number % 2]
         entries.append(Entry(make_delivery_id(at, number), at, source, body))
     return entries
 
