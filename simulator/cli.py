@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from simulator.commands import key, scenarios, send
+from simulator.commands import key, scenarios, send, serve
 from simulator.errors import UsageError
 
-_COMMANDS = (key.COMMAND, scenarios.COMMAND, send.COMMAND)
+_COMMANDS = (key.COMMAND, scenarios.COMMAND, send.COMMAND, serve.COMMAND)
 
 _DESCRIPTION = """\
 A Partoo to run on a laptop: signs events, sends them over HTTP, and redelivers
