@@ -79,4 +79,6 @@ def table(tally: Tally, seconds: float) -> str:
 
 
 def _list(counts: Counter[Any]) -> str:
-    return ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items(), key=lambda item: -item[1]))
+    return ", ".join(
+        f"{number:,} {name.replace('_', ' ')}" for name, number in sorted(counts.items(), key=lambda item: -item[1])
+    )

@@ -7,6 +7,7 @@ here the reviews that were updated last come first, so pages shift while one tur
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from simulator.population.truth import is_deleted
@@ -63,6 +64,11 @@ def _updated(review: Review) -> datetime:
     text = review.get("update_date") or review.get("date")
     if not text:
         return _NO_DATE
+    return _parsed(text)
+
+
+@lru_cache(maxsize=2**16)
+def _parsed(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 

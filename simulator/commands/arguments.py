@@ -28,7 +28,7 @@ def add_secret(parser: argparse.ArgumentParser) -> None:
 
 def add_seconds(parser: argparse._ActionsContainer, flag: str, default: float, meaning: str) -> None:
     parser.add_argument(
-        flag, type=_seconds, default=default, metavar="SECONDS", help=f"{meaning} (default: %(default)g)"
+        flag, type=seconds, default=default, metavar="SECONDS", help=f"{meaning} (default: %(default)g)"
     )
 
 
@@ -68,7 +68,7 @@ def http_url(flag: str, text: str, use: str) -> URL:
     return url
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     return _at_least_0(text, "a number of seconds")
 
 

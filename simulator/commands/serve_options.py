@@ -4,7 +4,7 @@ import argparse
 from dataclasses import fields, replace
 
 from simulator.api.options import DEFAULT_KEY, ApiOptions
-from simulator.commands.arguments import add_count, add_number, add_seconds, add_share
+from simulator.commands.arguments import add_count, add_number, add_seconds, add_share, seconds
 from simulator.planning.wire import PRESETS, Wire
 from simulator.population.options import Moving, Population
 
@@ -47,6 +47,12 @@ def add_wire(parser: argparse.ArgumentParser) -> None:
     )
     add_share(group, "--duplicates", None, "events sent again because their acknowledgement got lost")
     add_share(group, "--late", None, "events whose first attempts fail; a retry may arrive after newer events")
+    group.add_argument(
+        "--backoff",
+        type=seconds,
+        metavar="SECONDS",
+        help="simulated seconds until the first of these retries; each further one takes twice as long (4)",
+    )
     add_share(group, "--lost", None, "events that never arrive (in no named set)")
     add_share(group, "--reordered", None, "events on their way for up to half a minute")
     add_share(group, "--tryouts", None, "try-outs, for each event")

@@ -27,7 +27,7 @@ _OVERTAKEN_S = 30.0
 class Part(StrEnum):
     """What a delivery is among those of its event."""
 
-    ONLY = "only"
+    ON_TIME = "on_time"
     """It arrives at the first attempt."""
     UNACKNOWLEDGED = "unacknowledged"
     """It arrives too, but its acknowledgement is lost; a `duplicate` follows."""
@@ -82,7 +82,7 @@ def body_of(event: TruthEvent, wire: Wire) -> bytes:
 def _deliveries(event: TruthEvent, wire: Wire, dice: Dice) -> Iterator[PlannedDelivery]:
     # As many lots for every event: a fault switched on leaves the rest of the plan as it is.
     fate, drift, tryout, other, hangs_up = (dice.random() for _ in range(5))
-    wait = _retried_after(dice, wire.retry_base)
+    wait = _retried_after(dice, wire.backoff)
     body = body_of(event, wire)
     at = event.at + (drift / wire.reordered * _OVERTAKEN_S if drift < wire.reordered else 0.0)
     if fate < wire.duplicates:
@@ -91,7 +91,7 @@ def _deliveries(event: TruthEvent, wire: Wire, dice: Dice) -> Iterator[PlannedDe
     elif fate < wire.duplicates + wire.late:
         yield PlannedDelivery(at + wait, Part.LATE, event, body)
     elif fate >= wire.duplicates + wire.late + wire.lost:
-        yield PlannedDelivery(at, Part.ONLY, event, body)
+        yield PlannedDelivery(at, Part.ON_TIME, event, body)
     if tryout < wire.tryouts:
         # The latest real data, which at this moment may be news already or history still.
         yield PlannedDelivery(event.at + wait, Part.TRYOUT, event, body, _TRYOUT_HEADERS)
@@ -99,7 +99,7 @@ def _deliveries(event: TruthEvent, wire: Wire, dice: Dice) -> Iterator[PlannedDe
         yield PlannedDelivery(event.at, Part.OTHER, event, other_event(chance("other", event.at), event))
 
 
-def _retried_after(dice: Dice, base: float) -> float:
+def _retried_after(dice: Dice, backoff: float) -> float:
     """Draw how long after the first attempt a retry arrives: one to five waits, each twice as long, with some slack."""
     retries = dice.choices(range(1, len(_RETRY_WEIGHTS) + 1), _RETRY_WEIGHTS)[0]
-    return base * (2.0**retries - 1.0) * dice.uniform(1.0, 1.1)
+    return backoff * (2.0**retries - 1.0) * dice.uniform(1.0, 1.1)

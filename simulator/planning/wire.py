@@ -16,7 +16,7 @@ class Wire:
     tryouts, other_events, unknown_fields    what is sent beside, see `extras`
     concurrency      how many deliveries may be under way at once
     side_by_side     also those of one review; otherwise each of its deliveries ends before its next one leaves
-    retry_base       the first wait before a retry; each further one is twice as long, up to the fifth
+    backoff          the first wait before such a retry; each further one is twice as long, up to the fifth
     """
 
     duplicates: float = 0.0
@@ -28,7 +28,7 @@ class Wire:
     unknown_fields: float = 0.0
     concurrency: int = 1
     side_by_side: bool = False
-    retry_base: float = 4.0
+    backoff: float = 4.0
 
 
 PRESETS: Mapping[str, Wire] = MappingProxyType(
