@@ -42,6 +42,7 @@ class Player:
         self._free = asyncio.Semaphore(wire.concurrency)
         self._under_way: set[asyncio.Task[None]] = set()
         self._last_of: dict[int, asyncio.Task[None]] = {}
+        self._failure: BaseException | None = None
 
     async def play(self, planned: Sequence[PlannedDelivery], on_progress: Callable[[float], None]) -> None:
         """Send everything in order and return once the last delivery is acknowledged or lost.
@@ -62,9 +63,11 @@ class Player:
         task.add_done_callback(self._under_way.discard)
 
     async def wait(self) -> None:
-        """Return once nothing is under way."""
+        """Return once nothing is under way. Raises what no delivery should have raised."""
         while self._under_way:
             await asyncio.wait(self._under_way)
+        if self._failure is not None:
+            raise self._failure
 
     async def stop(self) -> None:
         """Break off what is under way."""
@@ -86,6 +89,8 @@ class Player:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._free.release()
         self._under_way.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
 
     async def _send_after(self, before: "asyncio.Task[None] | None", planned: PlannedDelivery) -> None:
         if before is not None:
