@@ -98,6 +98,7 @@ class Run:
     async def _play(self) -> None:
         if self._player is not None:
             await self._player.play(self._planned, self._show)
+            self._show(self._setup.population.days * DAY)
         elif self._setup.speed:
             return
         self._clock.finish()
