@@ -67,6 +67,8 @@ async def _compare_until_equal(url: URL, args: argparse.Namespace) -> Outcome:
 
 async def _compare(session: ClientSession, mirror: Mirror, where: str, *, history: bool) -> Outcome:
     truth = await read_truth(session, where, history=history)
+    if not truth.get("finished", True):
+        sys.stderr.write("note: the simulation has not ended; what differs may be on its way\n")
     entries = await mirror.reviews()
     findings = list(compare(reviews_by_id(truth), entries))
     if not history:

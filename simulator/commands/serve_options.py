@@ -60,7 +60,9 @@ def add_wire(parser: argparse.ArgumentParser) -> None:
     add_share(group, "--unknown-fields", None, "reviews with fields that nobody documented, inside and around them")
     add_count(group, "--concurrency", None, "deliveries under way at once (1; hostile: 16)")
     group.add_argument(
-        "--side-by-side", action="store_true", default=None, help="also those of one review (hostile: yes)"
+        "--side-by-side",
+        action=argparse.BooleanOptionalAction,
+        help="also those of one review; otherwise each ends before the next one leaves (hostile: side by side)",
     )
 
 

@@ -18,6 +18,7 @@ from simulator.cli import main
 from simulator.clock import SimulatedClock
 from simulator.comparing.comparison import differing_fields
 from simulator.population import Population, Truth, TruthEvent, life
+from simulator.population.events import DAY
 
 TOKEN = "t0k3n"
 POPULATION = Population(reviews=250, businesses=2, days=10, absences_per_day=0.05)
@@ -25,9 +26,9 @@ EVENTS = list(life(1, POPULATION))
 KINDS = {"created": "first_seen", "vanished": "vanished", "deleted": "vanished", "returned": "reappeared"}
 
 
-def simulated() -> SimulatedReviews:
-    clock = SimulatedClock(0.0, 10 * 86_400.0)
-    clock.finish()
+def simulated(until: float = 10.0) -> SimulatedReviews:
+    clock = SimulatedClock(0.0, 10 * DAY)
+    clock.reach(until * DAY)
     return SimulatedReviews(Truth(EVENTS), clock, POPULATION, lambda _event: None)
 
 
@@ -123,6 +124,14 @@ async def test_the_truth_may_come_from_a_running_simulator(
     assert await compare(mirror, str(api.make_url("/")), "--json", "--history") == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["equal"], told["reviews"], told["history"]["events"]) == (True, 250, len(EVENTS))
+
+
+async def test_a_simulation_that_has_not_ended_is_told_of(
+    mirror: FakeMirror, aiohttp_server: AiohttpServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = await aiohttp_server(make_api(simulated(until=5.0), ApiOptions()))
+    assert await compare(mirror, str(api.make_url("/"))) == 1
+    assert capsys.readouterr().err == "note: the simulation has not ended; what differs may be on its way\n"
 
 
 async def test_each_way_to_be_wrong_is_counted_and_makes_the_status_1(

@@ -1,6 +1,10 @@
 import json
+import re
+import subprocess
+import sys
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +14,7 @@ from simulator.planning import PRESETS, Part, PlannedDelivery, Wire, plan
 from simulator.population import Kind, Population, TruthEvent, life
 from simulator.wire import TRYOUT_HEADER
 
+ROOT = Path(__file__).parents[2]
 POPULATION = Population(reviews=60, businesses=3, days=60, changes_per_day=0.3)
 EVENTS = list(life(1, POPULATION))
 FEW = list(life(2, replace(POPULATION, reviews=10)))
@@ -160,3 +165,8 @@ def test_hostile_brings_try_outs_with_their_header_other_events_and_undocumented
 def test_a_lost_event_never_arrives() -> None:
     planned = plan(EVENTS, Wire(lost=0.2), 1)
     assert 0.1 < 1 - len(planned) / len(EVENTS) < 0.3
+
+
+def test_the_example_in_the_documentation_runs() -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "simulator.md").read_text(), re.DOTALL)
+    subprocess.run([sys.executable, "-c", example], check=True, cwd=ROOT)
