@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientTimeout
 
+from simulator.api import FixedReviews
 from simulator.api.limits import RateLimit
 from tests.simulator.api import KEY, StartApi, error, ids, put, search
 
@@ -167,6 +168,18 @@ async def test_put_takes_json_only(start_api: StartApi) -> None:
     plain, broken = {"Content-Type": "text/plain"}, {"Content-Type": "application/json"}
     assert await error(await client.put("/v2/reviews/1", data=b"{}", headers=KEY | plain)) == (415, "not_json")
     assert await error(await client.put("/v2/reviews/1", data=b"{", headers=KEY | broken)) == (400, "not_json")
+
+
+async def test_a_test_may_put_and_remove_reviews_while_the_api_runs(start_api: StartApi) -> None:
+    source = FixedReviews([review(1)])
+    client = await start_api(source)
+    source.put(review(2, date=None, update_date=None))
+    assert await ids(client) == [1, 2]
+    assert await ids(client, update_date__gte="2000-01-01T00:00:00") == [1]
+    source.remove(1)
+    assert await ids(client) == [2]
+    told = await (await client.get("/truth", params={"history": "1"})).json()
+    assert (told["finished"], len(told["reviews"]), told["events"]) == (True, 1, [])
 
 
 # Faults

@@ -74,6 +74,8 @@ async def test_a_state_set_through_the_api_is_true_and_announced_and_the_next_ev
         await put(client, before["id"], {"state": "treated"})
         assert announced == [event]
         announced.clear()
+        gone = next(one for _, one in truth.reviews(5 * DAY) if one["state"] == "deleted")
+        assert (await put(client, gone["id"], {"state": "treated"})).status == 404
 
 
 def test_a_clock_with_a_speed_runs_and_ends() -> None:

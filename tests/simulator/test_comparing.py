@@ -95,6 +95,10 @@ def test_what_a_history_lacks_and_what_it_has_beside_is_told() -> None:
     assert compare_history(1, STORY, []).missing[0].startswith('first_seen {"id":1,')
 
 
+def test_an_entry_of_an_odd_shape_is_surplus() -> None:
+    assert compare_history(1, [], [{"kind": "updated", "fields": None}]).surplus == ("updated null",)
+
+
 def test_a_field_that_is_gone_is_told_as_null() -> None:
     before, after = LIVE | {"extra": 1}, LIVE
     found = compare_history(

@@ -69,7 +69,7 @@ async def test_the_clean_wire_sends_every_event_once_signed_and_in_order(
 ) -> None:
     receiver = await Receiver().start(aiohttp_server)
     truth_file = tmp_path / "truth.json"
-    assert await serve(receiver, key, "--secret", "s", "--truth-file", str(truth_file)) == 0
+    assert await serve(receiver, key, "--secret", "s", "--truth-file", str(truth_file), "--api-port", "0") == 0
     events = list(life(1, POPULATION))
     assert reviews(receiver) == [event.payload for event in events]
     for received in receiver.received:
@@ -79,6 +79,7 @@ async def test_the_clean_wire_sends_every_event_once_signed_and_in_order(
     assert told["reviews"] == [one for _, one in Truth(events).reviews()]
     assert len(told["events"]) == len(events)
     out, err = capfd.readouterr()
+    assert re.match(r"REST API: http://127\.0\.0\.1:\d+/v2 with the header x-APIKey: \S+\nthe truth: http", out)
     assert f"acknowledged {len(events)}  of {len(events)} requests" in out
     assert "\r" not in err
     assert re.search(rf"^ 50 %  \d+ of {len(events)} deliveries", err, re.MULTILINE)

@@ -92,6 +92,15 @@ async def test_a_sender_hangs_up_before_there_is_an_answer_and_sends_the_same_ag
     assert (tally.attempts, tally.acknowledged) == (2, 1)
 
 
+async def test_what_no_delivery_should_raise_is_raised_and_not_swallowed(aiohttp_server: AiohttpServer) -> None:
+    receiver = await Receiver().start(aiohttp_server)
+    event = next(iter(life(1, POPULATION)))
+    async with ClientSession() as session:
+        player = Player(session, Target(receiver.url, SIGNER, RetryPolicy()), Wire(), SimulatedClock(0.0, 1.0), Tally())
+        with pytest.raises(ValueError, match="header"):
+            await player.play([PlannedDelivery(0.0, Part.ON_TIME, event, b"{}", {"X-A": "a\nb"})], lambda _at: None)
+
+
 async def test_an_acknowledgement_that_is_ignored_was_given(aiohttp_server: AiohttpServer) -> None:
     receiver = await Receiver().start(aiohttp_server)
     tally = await play(receiver, Wire(duplicates=0.2, lost=0.8))
