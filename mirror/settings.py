@@ -201,7 +201,7 @@ VARIABLES = (
     Variable(
         "PARTOO_API_RATE",
         "240",
-        _number(1, 1_000_000),
+        _number(1, 60_000),
         "Requests a minute that all processes together may send to Partoo's API, which allows an organization 300.",
     ),
     Variable(
