@@ -48,7 +48,8 @@ def failures(rows: list[Row]) -> Iterator[str]:
         if without.wrong > row.strategies["last arrival"]:
             yield f"{row.wire}: without a key, more reviews are wrong than with last arrival"
         if row.wire == "clean" and (without.history_missing or without.history_surplus):
-            yield f"clean: histories lack {without.history_missing} events, and tell of {without.history_surplus} untrue"
+            told = f"lack {without.history_missing} events, and tell of {without.history_surplus} untrue"
+            yield f"clean: the histories {told}"
 
 
 def _share(count: int, total: int) -> str:

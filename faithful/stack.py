@@ -27,7 +27,7 @@ from mirror.storage.embedded import embedded_redis
 
 TOKEN = "faithful"  # noqa: S105 - on loopback, for this run
 API_KEY = "a-key-for-the-simulator"
-# A day lasts a second or so here, but processes are restarted and answers repeated in real time: the window covers both.
+# A day lasts a second or so, but processes are restarted and answers repeated in real time: it covers both.
 REDELIVERY_WINDOW = "20s"
 VERIFICATION_DELAY = "2500ms"
 QUIET_TIMEOUT_S = 180.0
@@ -46,16 +46,17 @@ class Life:
 
     def options(self) -> list[str]:
         speed = self.days * 86_400 / self.seconds
-        return [
-            "--reviews",
-            str(self.reviews),
-            "--days",
-            str(self.days),
-            "--seed",
-            str(self.seed),
-            "--speed",
-            f"{speed}",
-        ]
+        said = {"--reviews": self.reviews, "--days": self.days, "--seed": self.seed, "--speed": speed}
+        return [part for name, value in said.items() for part in (name, str(value))]
+
+
+@dataclass(frozen=True)
+class _Partoo:
+    """The simulator as this run needs it: the key that it signs with, the port of its API, a folder for its output."""
+
+    key_file: Path
+    api_port: int
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -110,13 +111,12 @@ class _House(ExitStack):
 def run(folder: Path, life: Life, wire: str, *, with_key: bool, disrupted: bool) -> Outcome:
     """Play a life over a wire, wait until all is quiet, and compare. Raises StackError if the stack does not do."""
     folder.mkdir()
-    key_file = folder / "simulator.key"
-    api_port = free_port()
+    partoo = _Partoo(folder / "simulator.key", free_port(), folder)
     variables = {
-        "PARTOO_PUBLIC_KEYS": public_key_line(key_file),
+        "PARTOO_PUBLIC_KEYS": public_key_line(partoo.key_file),
         "API_TOKEN": TOKEN,
         "REDELIVERY_WINDOW": REDELIVERY_WINDOW,
-        "PARTOO_API_URL": f"http://127.0.0.1:{api_port}/v2",
+        "PARTOO_API_URL": f"http://127.0.0.1:{partoo.api_port}/v2",
         "PARTOO_API_KEY": API_KEY if with_key else "",
         "PARTOO_API_RATE": "60000",
         "VERIFICATION_DELAY": VERIFICATION_DELAY,
@@ -124,21 +124,28 @@ def run(folder: Path, life: Life, wire: str, *, with_key: bool, disrupted: bool)
     }
     with (folder / "log").open("wb") as log, _House(folder, variables, log) as house:
         wait_until_ready(house.stack)
-        with _simulator(life, wire, house.stack.url, key_file, api_port, folder) as simulator:
+        with _simulator(life, wire, house.stack.url, partoo) as simulator:
             done = _disrupt(house, life, simulator) if disrupted else 0
             summary = _wait_until_sent(simulator, folder / "sent")
             _wait_until_quiet(house.stack)
-            return _outcome(house.stack, api_port, summary, done, folder)
+            return _outcome(house.stack, partoo, summary, done)
 
 
 @contextmanager
-def _simulator(
-    life: Life, wire: str, url: str, key_file: Path, api_port: int, folder: Path
-) -> Iterator["subprocess.Popen[bytes]"]:
+def _simulator(life: Life, wire: str, url: str, partoo: _Partoo) -> Iterator["subprocess.Popen[bytes]"]:
     command = [sys.executable, "-m", "simulator", "serve", *life.options(), "--wire", wire]
-    command += ["--url", f"{url}/webhooks/partoo", "--key", str(key_file), "--retry-base", "0.3", "--json", "--stay"]
-    command += ["--api-port", str(api_port), "--api-key", API_KEY, "--api-per-minute", "0"]
-    with (folder / "sent").open("wb") as out, (folder / "simulator.log").open("wb") as errors:
+    command += [
+        "--url",
+        f"{url}/webhooks/partoo",
+        "--key",
+        str(partoo.key_file),
+        "--retry-base",
+        "0.3",
+        "--json",
+        "--stay",
+    ]
+    command += ["--api-port", str(partoo.api_port), "--api-key", API_KEY, "--api-per-minute", "0"]
+    with (partoo.folder / "sent").open("wb") as out, (partoo.folder / "simulator.log").open("wb") as errors:
         process = subprocess.Popen(command, stdout=out, stderr=errors)  # noqa: S603 - our own module
     try:
         yield process
@@ -195,11 +202,11 @@ def _metrics(stack: Stack) -> dict[str, float]:
     return {name.removeprefix("reviewmirror_"): float(value) for name, value in pairs}
 
 
-def _outcome(stack: Stack, api_port: int, summary: dict[str, Any], disruptions: int, folder: Path) -> Outcome:
+def _outcome(stack: Stack, partoo: _Partoo, summary: dict[str, Any], disruptions: int) -> Outcome:
     command = [sys.executable, "-m", "simulator", "compare", "--mirror", stack.url, "--token", TOKEN]
-    command += ["--truth", f"http://127.0.0.1:{api_port}", "--history", "--json"]
+    command += ["--truth", f"http://127.0.0.1:{partoo.api_port}", "--history", "--json"]
     said = subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout  # noqa: S603 - our own module
-    (folder / "compared.json").write_bytes(said)
+    (partoo.folder / "compared.json").write_bytes(said)
     found = json.loads(said)
     return Outcome(
         reviews=found["reviews"],
