@@ -129,3 +129,8 @@ async def list_ids(client: Client, **parameters: str | int) -> list[int]:
 
 def ids_in(reviews: Sequence[Mapping[str, Any]]) -> list[int]:
     return [review["id"] for review in reviews]
+
+
+async def fail(*_arguments: object) -> None:
+    """Fail as only a mistake of ours does; to be put in the place of one of our functions."""
+    raise LookupError("a secret of ours")
