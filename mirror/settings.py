@@ -41,7 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     partoo_webhook_secret: str | None
     partoo_api_url: str
     partoo_api_key: str | None
-    api_token: str | None
+    api_token: tuple[str, ...] | None
     log_level: str
     log_format: str | None
     log_review_text: bool
@@ -133,6 +133,13 @@ def _token(text: str) -> str:
     return text
 
 
+def _tokens(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(_token(part.strip()) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"{error}, or several such tokens separated by commas") from None
+
+
 class Variable(msgspec.Struct, frozen=True):
     """One environment variable: `default` is as one would write it, empty for none; an empty value counts as unset."""
 
@@ -187,7 +194,8 @@ VARIABLES = (
         "PARTOO_WEBHOOK_SECRET",
         "",
         _secret,
-        "Secret part of the webhook's URL: /webhooks/partoo/SECRET or /webhooks/partoo?key=SECRET. Empty: none.",
+        "Secret that a delivery must carry: /webhooks/partoo/SECRET, /webhooks/partoo?key=SECRET, or the custom header "
+        "X-Webhook-Secret. Empty: none.",
     ),
     Variable(
         "PARTOO_API_URL", "", _url("https", "http"), "Partoo's REST API. Empty: the one of PARTOO_ENV. Not used yet."
@@ -196,8 +204,9 @@ VARIABLES = (
     Variable(
         "API_TOKEN",
         "",
-        _token,
-        "Token that opens the read API (Authorization: Bearer). Empty: the read API is closed.",
+        _tokens,
+        "Token that opens the read API (Authorization: Bearer); several, separated by commas, so that one can be "
+        "rotated. Empty: the read API is closed.",
     ),
     Variable("LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error."),
     Variable(
