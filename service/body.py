@@ -5,7 +5,6 @@ import asyncio
 import aiohttp
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from multidict import CIMultiDictProxy
 
 from service.errors import ServiceError
 
@@ -19,7 +18,7 @@ async def read_body(request: web.Request) -> bytes:
     Raises ServiceError: 413 over MAX_BODY_BYTES, 415 for a compressed body, 408 if it is not complete within
     BODY_TIMEOUT_S, 400 if its transfer is malformed or broken off.
     """
-    if not _is_plain(request.headers):
+    if not _is_plain(request):
         raise ServiceError(
             415, "unsupported_encoding", "send the body uncompressed, without Content-Encoding", close=True
         )
@@ -34,10 +33,10 @@ async def read_body(request: web.Request) -> bytes:
         raise ServiceError(400, "bad_body", "the body is malformed or was broken off", close=True) from None
 
 
-def _is_plain(headers: CIMultiDictProxy[str]) -> bool:
+def _is_plain(request: web.Request) -> bool:
     """Tell whether the body is sent as it is: in no coding, and for its transfer cut into chunks at most."""
-    codings = headers.getall("Content-Encoding", [])
-    transfer = headers.get("Transfer-Encoding", "chunked")
+    codings = request.headers.getall("Content-Encoding", [])
+    transfer = request.headers.get("Transfer-Encoding", "chunked")
     return all(coding.strip().lower() in ("", "identity") for coding in codings) and transfer.lower() == "chunked"
 
 

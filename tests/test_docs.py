@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from mirror.domain.changes import Kind
 from mirror.domain.lifecycle import Status, diagram
 from mirror.settings import VARIABLES
@@ -83,25 +81,6 @@ def test_the_procfile_starts_modules_that_exist() -> None:
         module = re.fullmatch(r"python -m (\w+).*", command)
         assert module is not None
         assert (ROOT / module[1] / "__main__.py").exists()
-
-
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"])
-def test_requirements_are_pinned_with_hashes_and_name_no_index(name: str) -> None:
-    requirements = text(name)
-    pinned = re.findall(r"^[a-z][a-z0-9-]*==\S+", requirements, re.MULTILINE)
-    lines = re.findall(r"^[a-z].*", requirements, re.MULTILINE)
-    assert len(pinned) == len(lines) > 0
-    assert all(line.endswith("\\") for line in lines)
-    assert "://" not in requirements
-
-
-def test_every_dependency_is_pinned() -> None:
-    named = re.search(r"^dependencies = \[(.*?)\]\n\n", text("pyproject.toml"), re.MULTILINE | re.DOTALL)
-    assert named is not None
-    wanted = re.findall(r'"([a-z-]+)[\[>]', named[1])
-    pinned = re.findall(r"^([a-z][a-z0-9-]*)==", text("requirements.txt"), re.MULTILINE)
-    assert set(wanted) <= set(pinned)
-    assert set(pinned) <= set(re.findall(r"^([a-z][a-z0-9-]*)==", text("requirements-dev.txt"), re.MULTILINE))
 
 
 def test_the_histograms_bounds_rise() -> None:
