@@ -51,6 +51,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     web_concurrency: int
     worker_max_jobs: int
 
+    def __repr__(self) -> str:
+        """Show no value: what shows variables, a traceback or a debugger's log, would show secrets."""
+        return "Settings(...)"
+
     @property
     def windows(self) -> Windows:
         return Windows(redelivery=self.redelivery_window, reorder=self.reorder_window)

@@ -182,6 +182,12 @@ def test_the_value_of_a_secret_is_never_repeated(name: str, value: str) -> None:
     assert "hunter2" not in "".join(traceback.format_exception(error))
 
 
+def test_settings_do_not_show_their_values() -> None:
+    secrets = {"PARTOO_WEBHOOK_SECRET": "hunter2", "API_TOKEN": "hunter2,hunter2", "PARTOO_API_KEY": "hunter2"}
+    read = load(secrets | {"REDIS_URL": "redis://:hunter2@host"})
+    assert "hunter2" not in f"{read!r} {read!s} {read}"
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
