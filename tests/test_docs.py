@@ -74,6 +74,14 @@ def test_readme_names_only_targets_and_files_that_exist() -> None:
         assert (ROOT / link).exists(), link
 
 
+def test_every_test_that_a_document_names_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text("SECURITY.md"))
+    assert len(named) > 30
+    assert [
+        f"{path}::{test}" for path, test in named if not re.search(rf"def {test}\(" if test else "", text(path))
+    ] == []
+
+
 def test_the_procfile_starts_modules_that_exist() -> None:
     processes = dict(line.split(": ", 1) for line in text("Procfile").splitlines())
     assert set(processes) == {"web", "worker", "release"}

@@ -1,6 +1,7 @@
 """Who may come in: several tokens for reading, and the webhook's secret in a header of its own."""
 
 import hmac
+import re
 
 import pytest
 
@@ -104,6 +105,15 @@ async def test_a_token_is_compared_with_each_in_constant_time_also_when_the_firs
     await send(service, BODY, f"{WEBHOOK}?key=wrong")
     await send(service, BODY, X_Webhook_Secret="wrong")
     assert compared == [SECRET.encode()] * 3
+
+
+async def test_no_answer_tells_which_software_gives_it(service: Client) -> None:
+    answers = [await service.get(path) for path in ("/healthz", "/reviews", "/nothing", "/metrics", "/openapi.json")]
+    answers.append(await send(service, BODY))
+    headers = [*(answer.headers for answer in answers), (await exchange(service, b"no HTTP\r\n\r\n")).headers]
+    for each in headers:
+        assert each["Server"] == "reviewmirror"
+        assert not {"python", "aiohttp"} & {word for value in each.values() for word in re.split(r"\W", value.lower())}
 
 
 # The webhook's secret
