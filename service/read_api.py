@@ -14,6 +14,9 @@ from service.access import authorize
 from service.errors import ServiceError, json_response, tell_corrupt
 from service.state import READ_STORE
 
+# Of the reviews in one list that cannot be read, how many get a line in the log; the answer names them all.
+MAX_CORRUPT_TOLD = 10
+
 
 async def get_review(request: web.Request) -> web.Response:
     authorize(request)
@@ -59,7 +62,7 @@ async def list_reviews(request: web.Request) -> web.Response:
         after=-1 if after is None else after,
     )
     page = await reads.page(request.app[READ_STORE], query)
-    for error in page.corrupt:
+    for error in page.corrupt[:MAX_CORRUPT_TOLD]:
         tell_corrupt(request, error)
     answer = {
         "reviews": [record_view(record) for record in page.records],

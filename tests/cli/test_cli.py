@@ -143,6 +143,14 @@ async def test_doctor_is_content_with_a_stack_in_order(store: Store, redis_url: 
     assert "y" * 20 not in shown.stdout
 
 
+def test_doctor_counts_tokens_and_warns_of_the_shortest_without_showing_any(redis_url: str) -> None:
+    shown = mirror(redis_url, "doctor", API_TOKEN=f"{'x' * 20},{'y' * 20}").stdout
+    assert "ok    API_TOKEN: 2 set\n" in shown
+    assert "x" * 20 not in shown
+    shown = mirror(redis_url, "doctor", API_TOKEN=f"{'x' * 20},short").stdout
+    assert "warn  API_TOKEN: shorter than 16 characters\n" in shown
+
+
 def test_doctor_fails_without_a_worker_and_says_how_to_start_one(redis_url: str) -> None:
     shown = mirror(redis_url, "doctor")
     assert shown.returncode == 1

@@ -92,6 +92,18 @@ async def test_a_list_goes_on_without_a_record_that_cannot_be_read_and_names_it(
     assert [line["review_id"] for line in log.lines(lambda line: line["event"] == "record.corrupt")] == [34]
 
 
+async def test_a_list_of_nothing_but_garbage_is_an_answer_and_not_a_flood_in_the_log(
+    log: Log, start_service: StartService, store: Store
+) -> None:
+    service = await start_service()
+    ids = list(range(250))
+    await apply(store, *((one, START, make_body(make_review(one))) for one in ids))
+    await store.redis.mset(dict.fromkeys(map(keys.record, ids), b"garbage"))
+    page = await read(service, "/reviews")
+    assert (page["reviews"], page["next"], page["corrupt"]) == ([], None, ids)
+    assert len(log.lines(lambda line: line["event"] == "record.corrupt")) == 10
+
+
 @pytest.mark.parametrize("name", BAD_HISTORIES)
 async def test_a_history_that_cannot_be_read_is_an_error_and_the_review_itself_is_still_shown(
     service: Client, store: Store, name: str
