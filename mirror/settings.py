@@ -43,7 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     partoo_api_key: str | None
     partoo_api_rate: int
     verification_delay: int
-    api_token: str | None
+    api_token: tuple[str, ...] | None
     log_level: str
     log_format: str | None
     log_review_text: bool
@@ -52,6 +52,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deletion_grace: int
     web_concurrency: int
     worker_max_jobs: int
+
+    def __repr__(self) -> str:
+        """Show no value: what shows variables, a traceback or a debugger's log, would show secrets."""
+        return "Settings(...)"
 
     @property
     def windows(self) -> Windows:
@@ -135,6 +139,13 @@ def _token(text: str) -> str:
     return text
 
 
+def _tokens(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(_token(part.strip()) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"{error}, or several such tokens separated by commas") from None
+
+
 class Variable(msgspec.Struct, frozen=True):
     """One environment variable: `default` is as one would write it, empty for none; an empty value counts as unset."""
 
@@ -189,7 +200,8 @@ VARIABLES = (
         "PARTOO_WEBHOOK_SECRET",
         "",
         _secret,
-        "Secret part of the webhook's URL: /webhooks/partoo/SECRET or /webhooks/partoo?key=SECRET. Empty: none.",
+        "Secret that a delivery must carry: /webhooks/partoo/SECRET, /webhooks/partoo?key=SECRET, or the custom header "
+        "X-Webhook-Secret. Empty: none.",
     ),
     Variable("PARTOO_API_URL", "", _url("https", "http"), "Partoo's REST API. Empty: the one of PARTOO_ENV."),
     Variable(
@@ -213,8 +225,9 @@ VARIABLES = (
     Variable(
         "API_TOKEN",
         "",
-        _token,
-        "Token that opens the read API (Authorization: Bearer). Empty: the read API is closed.",
+        _tokens,
+        "Token that opens the read API (Authorization: Bearer); several, separated by commas, so that one can be "
+        "rotated. Empty: the read API is closed.",
     ),
     Variable("LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error."),
     Variable(

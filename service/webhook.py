@@ -1,6 +1,5 @@
 """`POST /webhooks/partoo`: the way of one delivery from its raw body to its acknowledgement."""
 
-import hmac
 import random
 import time
 from typing import Any
@@ -16,6 +15,7 @@ from mirror.domain.signature import SignatureError, verify
 from mirror.domain.wire import SIGNATURE_HEADER, TRYOUT_HEADER, UndecodableError, identify
 from mirror.storage import dead_letters
 from mirror.storage.connection import UNAVAILABLE
+from service.access import check_secret
 from service.body import read_body
 from service.errors import ServiceError, as_service_error, json_response
 from service.requests import LOG_FACTS
@@ -29,7 +29,7 @@ async def receive(request: web.Request) -> web.Response:
     started = time.perf_counter()
     tally = request.app[TALLY]
     try:
-        _check_secret(request)
+        check_secret(request)
         body = await read_body(request)
         key = _verify(request, body)
         delivery_id = make_delivery_id(now_ms(), random.getrandbits(48))
@@ -60,19 +60,6 @@ async def receive(request: web.Request) -> web.Response:
         **request[LOG_FACTS],
     )
     return json_response({"status": status, "delivery_id": delivery_id})
-
-
-def _check_secret(request: web.Request) -> None:
-    """Let through only who knows the secret, if there is one; to others, there is nothing here."""
-    secret = request.app[SETTINGS].partoo_webhook_secret
-    given = request.match_info.get("secret")
-    if secret is None:
-        known = given is None
-    else:
-        given = given if given is not None else request.query.get("key", "")
-        known = hmac.compare_digest(given.encode(errors="surrogateescape"), secret.encode())
-    if not known:
-        raise ServiceError(404, "not_found", "there is nothing here")
 
 
 def _verify(request: web.Request, body: bytes) -> str:

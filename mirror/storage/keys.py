@@ -75,3 +75,8 @@ def business(business_id: str) -> str:
 def member(review_id: int) -> str:
     """Write a review id so that ids sort as text in the order of their numbers."""
     return f"{review_id:019d}"
+
+
+def is_member(member: bytes) -> bool:
+    """Tell whether `member` is what `member()` writes."""
+    return len(member) == 19 and member.isdigit()  # noqa: PLR2004 - as above

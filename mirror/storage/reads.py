@@ -1,12 +1,15 @@
 """Reading the mirror: one review, its history, and lists of reviews."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
+from redis.exceptions import ResponseError
 
 from mirror.domain.changes import Change
 from mirror.domain.lifecycle import Status
-from mirror.domain.record import Record
+from mirror.domain.record import CorruptError, Record
 from mirror.domain.review import text_field
 from mirror.storage import keys
 from mirror.storage.store import Store
@@ -30,10 +33,14 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Reviews in the order of their ids; `after` continues behind this page, None when nothing is left."""
+    """Reviews in the order of their ids; `after` continues behind this page, None when nothing is left.
+
+    `corrupt` says which reviews of those looked at cannot be read, whether the query matches them or not.
+    """
 
     records: list[Record]
     after: int | None
+    corrupt: list[CorruptError]
 
 
 def decode_record(data: bytes) -> Record:
@@ -42,31 +49,71 @@ def decode_record(data: bytes) -> Record:
 
 
 async def record(store: Store, review_id: int) -> Record | None:
-    """Read one review. Raises one of `connection.UNAVAILABLE`."""
-    data = await store.redis.get(keys.record(review_id))
-    return None if data is None else decode_record(data)
+    """Read one review. Raises CorruptError, or one of `connection.UNAVAILABLE`."""
+    with _reading(review_id):
+        data = await store.redis.get(keys.record(review_id))
+        return None if data is None else _checked(review_id, decode_record(data))
 
 
 async def record_and_changes(store: Store, review_id: int) -> tuple[Record, list[Change]] | None:
-    """Read a review with its whole history, the oldest change first. Raises one of `connection.UNAVAILABLE`."""
-    async with store.redis.pipeline(transaction=True) as pipe:
-        pipe.get(keys.record(review_id))
-        pipe.lrange(keys.changes(review_id), 0, -1)
-        data, entries = await pipe.execute()
-    return None if data is None else (decode_record(data), [_CHANGE.decode(entry) for entry in entries])
+    """Read a review with its whole history, the oldest change first.
+
+    Raises CorruptError, or one of `connection.UNAVAILABLE`.
+    """
+    with _reading(review_id):
+        async with store.redis.pipeline(transaction=True) as pipe:
+            pipe.get(keys.record(review_id))
+            pipe.lrange(keys.changes(review_id), 0, -1)
+            data, entries = await pipe.execute()
+        if data is None:
+            return None
+        if not entries:
+            raise CorruptError(review_id, "its history is missing")
+        return _checked(review_id, decode_record(data)), _changes(review_id, entries, 1)
 
 
 async def changes_page(store: Store, review_id: int, before: int | None, limit: int) -> list[Change]:
     """Read up to `limit` changes with versions below `before` (None: all), the oldest first.
 
-    Raises one of `connection.UNAVAILABLE`.
+    Raises CorruptError, or one of `connection.UNAVAILABLE`.
     """
     last = -1 if before is None else before - 2
     if before is not None and last < 0:
         return []
     first = -limit if before is None else max(0, last - limit + 1)
-    entries = await store.redis.execute_command("LRANGE", keys.changes(review_id), first, last)
-    return [_CHANGE.decode(entry) for entry in entries]
+    with _reading(review_id):
+        entries = await store.redis.execute_command("LRANGE", keys.changes(review_id), first, last)
+        return _changes(review_id, entries, None if before is None else first + 1)
+
+
+@contextmanager
+def _reading(review_id: int) -> Iterator[None]:
+    """Make a CorruptError of whatever tells that a review's keys hold what the mirror has not written."""
+    try:
+        yield
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # Of msgspec's messages one quotes a value.
+        problem = re.sub("^Invalid enum value .* - at ", "Invalid enum value - at ", str(error))
+        raise CorruptError(review_id, f"{type(error).__name__}, {problem[:200]}") from None
+    except ResponseError as error:
+        if "WRONGTYPE" in str(error):
+            raise CorruptError(review_id, "a key of it holds a value of another type") from None
+        raise
+
+
+def _checked(review_id: int, record: Record) -> Record:
+    if record.id != review_id or record.review.get("id") != review_id:
+        raise CorruptError(review_id, "its record is about another review")
+    return record
+
+
+def _changes(review_id: int, entries: Sequence[bytes], first: int | None) -> list[Change]:
+    """Read a piece of a history, which begins with version `first` where that is known: a page's cursor rests on it."""
+    changes = [_CHANGE.decode(entry) for entry in entries]
+    start = first if first is not None or not changes else changes[0].version
+    if any(change.version != version for version, change in enumerate(changes, start or 1)):
+        raise CorruptError(review_id, "its history is out of order")
+    return changes
 
 
 async def counts_by_status_and_partner(store: Store) -> dict[tuple[str, str], int]:
@@ -87,23 +134,28 @@ async def page(store: Store, query: Query) -> Page:
     """
     indexes = await _indexes(store, query)
     found: list[Record] = []
+    corrupt: list[CorruptError] = []
     after, scanned = query.after, 0
     while len(found) < query.limit and scanned < MAX_SCANNED:
         ids = await _next_ids(store, indexes, after, SCAN_STEP)
         if not ids:
-            return Page(found, None)
+            return Page(found, None, corrupt)
         scanned += len(ids)
         for review_id, one in zip(ids, await records(store, ids), strict=True):
             if len(found) == query.limit:
                 break
             after = review_id
-            if one is not None and _matches(one, query):
+            if isinstance(one, CorruptError):
+                corrupt.append(one)
+            elif one is not None and _matches(one, query):
                 found.append(one)
-    return Page(found, after if await _next_ids(store, indexes, after, 1) else None)
+    return Page(found, after if await _next_ids(store, indexes, after, 1) else None, corrupt)
 
 
 async def _partners(store: Store) -> list[str]:
-    return sorted(name.decode() for name in await store.redis.execute_command("SMEMBERS", keys.PARTNERS))
+    return sorted(
+        name.decode(errors="replace") for name in await store.redis.execute_command("SMEMBERS", keys.PARTNERS)
+    )
 
 
 async def _indexes(store: Store, query: Query) -> list[str]:
@@ -116,21 +168,36 @@ async def _indexes(store: Store, query: Query) -> list[str]:
 
 
 async def _next_ids(store: Store, indexes: Sequence[str], after: int, limit: int) -> list[int]:
-    lowest = f"({keys.member(after)}" if after >= 0 else "-"
+    # From the first to the last that begins with a digit; what else stands there the mirror has not written.
+    lowest, highest = f"({keys.member(after)}" if after >= 0 else "[0", "(:"
     # One transaction: a review that changes its status moves between indexes and must not slip through.
     async with store.redis.pipeline(transaction=True) as pipe:
         for index in indexes:
-            pipe.zrangebylex(index, lowest, "+", 0, limit)
+            pipe.zrangebylex(index, lowest, highest, 0, limit)
         found = await pipe.execute()
-    return sorted({int(member) for members in found for member in members})[:limit]
+    ids = {int(member) for members in found for member in members if keys.is_member(member)}
+    return sorted(ids)[:limit]
 
 
-async def records(store: Store, ids: Sequence[int]) -> list[Record | None]:
-    """Read several reviews, None for each that is not mirrored. Raises one of `connection.UNAVAILABLE`."""
+async def records(store: Store, ids: Sequence[int]) -> list[Record | CorruptError | None]:
+    """Read several reviews: None for each that is not mirrored, the error for each that cannot be read.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
     if not ids:
         return []
     found = await store.redis.mget([keys.record(review_id) for review_id in ids])
-    return [None if data is None else decode_record(data) for data in found]
+    return [
+        None if data is None else _record_or_error(review_id, data) for review_id, data in zip(ids, found, strict=True)
+    ]
+
+
+def _record_or_error(review_id: int, data: bytes) -> Record | CorruptError:
+    try:
+        with _reading(review_id):
+            return _checked(review_id, decode_record(data))
+    except CorruptError as error:
+        return error
 
 
 def _matches(record: Record, query: Query) -> bool:
