@@ -7,9 +7,9 @@ import msgspec
 import structlog
 
 from mirror.clock import now_ms
-from mirror.domain.inbox import decode_entry
+from mirror.domain.inbox import Entry, decode_entry
 from mirror.domain.record import SCHEMA_VERSION, Windows
-from mirror.domain.settling import settle
+from mirror.domain.settling import Settled, refuse, settle
 from mirror.storage import inbox, reads
 from mirror.storage.commit import Commit, commit
 from mirror.storage.store import Store
@@ -26,9 +26,10 @@ log = structlog.get_logger()
 class Drainer:
     """Drains for one process: however many jobs ask, one loop runs, and none that asks is forgotten."""
 
-    def __init__(self, store: Store, windows: Windows, *, log_text: bool) -> None:
+    def __init__(self, store: Store, windows: Windows, *, retention: int = 0, log_text: bool) -> None:
         self._store = store
         self._windows = windows
+        self._retention = retention
         self._log_text = log_text
         self._running = False
         self._asked = False
@@ -72,7 +73,7 @@ class Drainer:
         if not commits:
             return
         now = now_ms()
-        for one, answer in zip(commits, await commit(self._store, commits, now), strict=True):
+        for one, answer in zip(commits, await commit(self._store, commits, now, self._retention), strict=True):
             if answer is True:
                 tell(one.review_id, one.settled, now, with_text=self._log_text)
             elif answer is False:
@@ -83,19 +84,29 @@ class Drainer:
     def _decide(self, claim: inbox.Claim) -> Commit | None:
         """Decide on one review's deliveries. A failure leaves them waiting, to be claimed again after the lease."""
         try:
-            record = None if claim.record is None else reads.decode_record(claim.record)
+            entries = [decode_entry(data) for data in claim.entries]
+            try:
+                record = None if claim.record is None else reads.decode_record(claim.record)
+            except msgspec.DecodeError as error:
+                return _refuse(claim, entries, str(error))
             if record is not None and record.schema > SCHEMA_VERSION:
                 log.warning("drain.newer_schema", review_id=claim.review_id, schema=record.schema)
                 return None
-            entries = [decode_entry(data) for data in claim.entries]
             settled = settle(record, entries, self._windows)
         except Exception as error:  # one review that breaks must not hold up the others
             log.exception("drain.review_failed", review_id=claim.review_id, corrupt=_is_corrupt(error))
             return None
-        if not entries:
-            return None
-        first, last = entries[0].delivery_id, entries[-1].delivery_id
-        return Commit(claim.review_id, first, last, len(entries), settled)
+        return _commit(claim.review_id, entries, settled)
+
+
+def _refuse(claim: inbox.Claim, entries: list[Entry], problem: str) -> Commit:
+    """Put the deliveries of a review whose record cannot be read into the dead letters, whence they can be retried."""
+    log.error("drain.corrupt_record", review_id=claim.review_id, error=problem, deliveries=len(entries))
+    return _commit(claim.review_id, entries, refuse(entries, problem), claim.record or b"")
+
+
+def _commit(review_id: int, entries: list[Entry], settled: Settled, corrupt: bytes = b"") -> Commit:
+    return Commit(review_id, entries[0].delivery_id, entries[-1].delivery_id, len(entries), settled, corrupt)
 
 
 def _is_corrupt(error: Exception) -> bool:

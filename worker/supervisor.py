@@ -69,7 +69,7 @@ async def supervise(settings: Settings, redis_url: str, name: str, stop: asyncio
 
 async def _one_worker(settings: Settings, redis_url: str, name: str, stop: asyncio.Event) -> None:
     store = Store(connect(settings, redis_url))
-    drainer = Drainer(store, settings.windows, log_text=settings.log_review_text)
+    drainer = Drainer(store, settings.windows, retention=settings.delivery_retention, log_text=settings.log_review_text)
     worker = _arq_worker(settings, store, drainer)
     working = asyncio.create_task(worker.async_run())
     beating = asyncio.create_task(_beat(store, name))

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from mirror.bootstrap import EXIT_FAILED
+from mirror.cli.arguments import review_id
 from mirror.cli.output import write, write_json
 from mirror.clock import iso, span
 from mirror.domain.changes import Change, Kind, tag_difference
 from mirror.domain.history import first_payload
 from mirror.domain.record import Record
 from mirror.domain.review import text_field
-from mirror.domain.wire import MAX_REVIEW_ID
 from mirror.settings import Settings
 from mirror.storage import inbox, reads
 from mirror.storage.store import Store
@@ -27,13 +27,7 @@ _MIN_VALUE_WIDTH = 16
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", type=_review_id, metavar="ID", help="the review's id, a whole number")
-
-
-def _review_id(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > MAX_REVIEW_ID:
-        raise argparse.ArgumentTypeError("a review's id is a whole number")
-    return int(text)
+    parser.add_argument("id", type=review_id, metavar="ID", help="the review's id, a whole number")
 
 
 async def run(store: Store, _settings: Settings, options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from mirror.domain.changes import Change, Source
-from mirror.domain.dead_letters import DeadLetter
+from mirror.domain.dead_letters import CORRUPT_RECORD, DeadLetter, dead_letter
 from mirror.domain.inbox import Entry
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.reducer import Decision, reduce
@@ -55,8 +55,14 @@ def settle(record: Record | None, entries: Sequence[Entry], windows: Windows) ->
         try:
             decision = RULES[entry.source](record, entry, windows)
         except UndecodableError as error:
-            dead_letters.append(DeadLetter(entry.delivery_id, entry.received_at, error.code, str(error), entry.body))
+            dead_letters.append(dead_letter(entry, error.code, str(error)))
             continue
         record = decision.record
         decisions.append(decision)
     return Settled(before, record, decisions, dead_letters)
+
+
+def refuse(entries: Sequence[Entry], problem: str) -> Settled:
+    """Make dead letters of entries about a review whose record cannot be read: nothing may be built on it."""
+    message = f"the review's record in Redis cannot be read: {problem}"
+    return Settled(None, None, [], [dead_letter(entry, CORRUPT_RECORD, message) for entry in entries])

@@ -16,30 +16,44 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """What to write for one review: the outcome of the first `count` entries of its inbox, and which these were."""
+    """What to write for one review: the outcome of the first `count` entries of its inbox, and which these were.
+
+    `corrupt` holds the bytes of a record that cannot be read: they are set aside, and the commit takes effect only
+    while they are the record.
+    """
 
     review_id: int
     first_delivery: str
     last_delivery: str
     count: int
     settled: Settled
+    corrupt: bytes = b""
 
 
-async def commit(store: Store, commits: Sequence[Commit], now: int) -> list[bool | str]:
+async def commit(store: Store, commits: Sequence[Commit], now: int, retention: int = 0) -> list[bool | str]:
     """Write commits, each review in a step of its own, all in one round trip; `now` is in milliseconds since 1970 UTC.
 
+    The raw deliveries stay for `retention` milliseconds (0: not at all).
+
     Gives for each: True when it was written; False when the inbox did not begin with these deliveries any more, most
-    likely because another worker was faster; or the error that Redis answered for this review. Raises one of
-    `connection.UNAVAILABLE` when the connection fails; then each may or may not have been written, and writing it again
-    is harmless.
+    likely because another worker was faster, or when a corrupt record has been mended meanwhile; or the error that
+    Redis answered for this review. Raises one of `connection.UNAVAILABLE` when the connection fails; then each may or
+    may not have been written, and writing it again is harmless.
     """
     packed = pack([value for one in commits for value in _values(one, now)])
-    answers = await store.commit(keys=_KEYS, args=[*_ARGS, packed])
+    answers = await store.commit(keys=_KEYS, args=[*_ARGS, retention, now - retention, packed])
     return [bool(answer) if isinstance(answer, int) else answer.decode() for answer in answers]
 
 
-_KEYS = [keys.WAITING, keys.DUE, keys.FEED, keys.COUNTERS, keys.DEAD_LETTERS, keys.PARTNERS]
-_ARGS = [keys.REVIEW_PREFIX, keys.RECORD_SUFFIX, keys.INBOX_SUFFIX, keys.CHANGES_SUFFIX, keys.FEED_LENGTH]
+_KEYS = [keys.WAITING, keys.DUE, keys.FEED, keys.COUNTERS, keys.DEAD_LETTERS, keys.PARTNERS, keys.CORRUPT]
+_ARGS = [
+    keys.REVIEW_PREFIX,
+    keys.RECORD_SUFFIX,
+    keys.INBOX_SUFFIX,
+    keys.CHANGES_SUFFIX,
+    keys.FEED_LENGTH,
+    keys.DELIVERIES_SUFFIX,
+]
 
 
 def _values(one: Commit, now: int) -> list[bytes]:
@@ -64,11 +78,13 @@ def _values(one: Commit, now: int) -> list[bytes]:
         values += [_ENCODE(change), b"%d" % change.version, change.kind.encode(), change.delivery_id.encode()]
     values.append(b"%d" % len(settled.dead_letters))
     for letter in settled.dead_letters:
+        letter = msgspec.structs.replace(letter, review_id=one.review_id)  # noqa: PLW2901
         values += [letter.delivery_id.encode(), _ENCODE(letter)]
     counts = _counts(settled, now)
     values.append(b"%d" % len(counts))
     for name, count in counts.items():
         values += [name.encode(), b"%d" % count]
+    values.append(one.corrupt)
     return values
 
 

@@ -3,13 +3,15 @@
 -- begins with the deliveries that were read. If the first is gone, another worker has applied it; if the last is not
 -- where it was, the server has lost some (a failover, or a restart without the last second). Every change of a record
 -- goes through its inbox.
--- KEYS: waiting, due, feed, counters, dead letters, partners
--- ARGV: prefix of a review's keys, record suffix, inbox suffix, changes suffix, feed length,
+-- KEYS: waiting, due, feed, counters, dead letters, partners, corrupt
+-- ARGV: prefix of a review's keys, record suffix, inbox suffix, changes suffix, feed length, deliveries suffix,
+--       for how long applied deliveries are kept in ms (0: not at all), the time in ms before which they are dropped,
 --       then all reviews in one argument, each value behind its length in four bytes (`read_commit` says which): the
 --       client's cost of a command grows with its arguments
 -- Returns for each review 1 when it was written, 0 when not, or the error that one of its keys gave.
-local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS = unpack(KEYS)
-local PREFIX, RECORD, INBOX, CHANGES, FEED_LENGTH, COMMITS = unpack(ARGV)
+local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS, CORRUPT = unpack(KEYS)
+local PREFIX, RECORD, INBOX, CHANGES, FEED_LENGTH, DELIVERIES = unpack(ARGV)
+local RETENTION, OLDEST_KEPT, COMMITS = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
 local ID_FIRST, ID_LAST = 3, 26 -- an inbox entry begins with `["`, then the delivery id of 24 hexadecimal digits
 local TIME_LAST = 14 -- whose first 12 are the time of receipt in ms
 
@@ -47,6 +49,7 @@ local function read_commit()
         changes = read_rows(4), -- entry, version, kind, delivery id
         letters = read_rows(2), -- delivery id, letter
         counts = read_rows(2), -- name, increment
+        corrupt = read(), -- a record that cannot be read, else ''
     }
 end
 
@@ -55,11 +58,52 @@ local function delivery_at(inbox, place)
     return entry and string.sub(entry, ID_FIRST, ID_LAST)
 end
 
-local function take_out(inbox, commit)
-    redis.call('LTRIM', inbox, commit.count, -1)
-    local rest = redis.call('LINDEX', inbox, 0)
-    if rest then
-        redis.call('ZADD', WAITING, tonumber(string.sub(rest, ID_FIRST, TIME_LAST), 16), commit.review_id)
+local function received_at(entry)
+    return tonumber(string.sub(entry, ID_FIRST, TIME_LAST), 16)
+end
+
+-- Moved inside the server, so that the append-only file does not get the bodies a second time.
+local function keep(inbox, deliveries, commit)
+    local unreadable = {} -- kept as dead letters; they come again through the inbox
+    for _, letter in ipairs(commit.letters) do
+        unreadable[letter[1]] = true
+    end
+    for _ = 1, commit.count do
+        local entry = redis.call('LMOVE', inbox, deliveries, 'LEFT', 'RIGHT')
+        if unreadable[string.sub(entry, ID_FIRST, ID_LAST)] then
+            redis.call('RPOP', deliveries)
+        end
+    end
+end
+
+local function drop_old(deliveries, oldest)
+    while oldest and received_at(oldest) < OLDEST_KEPT do
+        redis.call('LPOP', deliveries)
+        oldest = redis.call('LINDEX', deliveries, 0)
+    end
+end
+
+-- Takes the decided deliveries out of the inbox; returns the one that is now its first, if any is left.
+local function take_out(inbox, deliveries, commit)
+    if RETENTION == 0 then
+        redis.call('LTRIM', inbox, commit.count, -1)
+        return redis.call('LINDEX', inbox, 0)
+    end
+    local oldest = redis.call('LINDEX', deliveries, 0)
+    if not oldest and #commit.letters == 0 and redis.call('LLEN', inbox) == commit.count then
+        redis.call('RENAME', inbox, deliveries) -- most often: all of them, and none is kept yet
+        redis.call('PEXPIRE', deliveries, RETENTION)
+        return false
+    end
+    drop_old(deliveries, oldest)
+    keep(inbox, deliveries, commit)
+    redis.call('PEXPIRE', deliveries, RETENTION)
+    return redis.call('LINDEX', inbox, 0)
+end
+
+local function schedule(commit, waiting)
+    if waiting then
+        redis.call('ZADD', WAITING, received_at(waiting), commit.review_id)
         redis.call('ZADD', DUE, 0, commit.review_id)
     else
         redis.call('ZREM', WAITING, commit.review_id)
@@ -81,12 +125,19 @@ end
 
 local function write(commit)
     local prefix = PREFIX .. commit.review_id
-    local inbox, changes = prefix .. INBOX, prefix .. CHANGES
-    if delivery_at(inbox, 0) ~= commit.first or delivery_at(inbox, commit.count - 1) ~= commit.last then
+    local inbox, changes, deliveries = prefix .. INBOX, prefix .. CHANGES, prefix .. DELIVERIES
+    if delivery_at(inbox, 0) ~= commit.first
+        or commit.count > 1 and delivery_at(inbox, commit.count - 1) ~= commit.last then
         return 0
     end
-    redis.call('LLEN', changes) -- a key of another type must fail before anything is written
-    take_out(inbox, commit)
+    if commit.corrupt ~= '' then
+        if redis.call('GET', prefix .. RECORD) ~= commit.corrupt then
+            return 0 -- mended since it was read
+        end
+        redis.call('HSET', CORRUPT, commit.review_id, commit.corrupt)
+    end
+    redis.call('LLEN', changes) -- a key of another type must fail before anything is written; so does the next
+    schedule(commit, take_out(inbox, deliveries, commit))
     if commit.record ~= '' then
         redis.call('SET', prefix .. RECORD, commit.record)
     end
