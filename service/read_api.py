@@ -2,13 +2,11 @@
 
 import hmac
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from aiohttp import web
 
-from mirror.domain.changes import Change
-from mirror.domain.history import first_payload, replay
+from mirror.domain.history import as_of, first_payload
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record
 from mirror.domain.wire import MAX_REVIEW_ID
@@ -141,10 +139,4 @@ def _moment(text: str) -> int:
 
 async def _as_of(request: web.Request, review_id: int, moment: int) -> Record | None:
     found = await reads.record_and_changes(request.app[READ_STORE], review_id)
-    if found is None:
-        return None
-    record, changes = found
-    if moment >= record.last_received_at:
-        return record
-    until: Sequence[Change] = [change for change in changes if change.received_at <= moment]
-    return replay(first_payload(record, changes), until)
+    return None if found is None else as_of(*found, moment)

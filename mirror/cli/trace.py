@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from mirror.bootstrap import EXIT_FAILED
-from mirror.cli.arguments import review_id
+from mirror.cli.arguments import moment, review_id
 from mirror.cli.output import write, write_json
 from mirror.clock import iso, span
 from mirror.domain.changes import Change, Kind, tag_difference
-from mirror.domain.history import first_payload
+from mirror.domain.history import as_of, changes_until, first_payload
 from mirror.domain.record import Record
 from mirror.domain.review import text_field
 from mirror.settings import Settings
@@ -28,6 +28,7 @@ _MIN_VALUE_WIDTH = 16
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", type=review_id, metavar="ID", help="the review's id, a whole number")
+    parser.add_argument("--at", type=moment, metavar="TIME", help="as it was then, such as 2025-09-12T00:00:00Z (UTC)")
 
 
 async def run(store: Store, _settings: Settings, options: argparse.Namespace) -> int:
@@ -40,16 +41,44 @@ async def run(store: Store, _settings: Settings, options: argparse.Namespace) ->
         else:
             write(f"Review {options.id} is not mirrored: {note}.")
         return EXIT_FAILED
+    if options.at is not None:
+        return _trace_as_of(*found, options)
     record, changes = found
     if options.json:
         write_json(record_view(record) | {"changes": changes_view(changes, first_payload(*found)), "waiting": waiting})
         return 0
-    width = shutil.get_terminal_size((120, 24)).columns
-    for line in timeline(record, changes, width):
+    for line in timeline(record, changes, _width()):
         write(line)
     if waiting:
         write(f"{_deliveries(waiting)} waiting for the worker.")
     return 0
+
+
+def _trace_as_of(record: Record, changes: list[Change], options: argparse.Namespace) -> int:
+    then = as_of(record, changes, options.at)
+    until = changes_until(changes, options.at)
+    if then is None:
+        if options.json:
+            write_json({"id": record.id, "review": None, "changes": [], "at": iso(options.at)})
+        else:
+            write(f"Review {record.id} was not mirrored yet: it was first seen {_when(record.first_seen_at)}.")
+        return EXIT_FAILED
+    if options.json:
+        write_json(
+            record_view(then) | {"changes": changes_view(until, first_payload(then, until)), "at": iso(options.at)}
+        )
+        return 0
+    for line in timeline(then, until, _width()):
+        write(line)
+    write()
+    write(f"{_when(options.at)}  the review was")
+    for line in _payload_lines(then.review, _width()):
+        write(line)
+    return 0
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((120, 24)).columns
 
 
 def timeline(record: Record, changes: list[Change], width: int) -> Iterator[str]:
@@ -60,8 +89,7 @@ def timeline(record: Record, changes: list[Change], width: int) -> Iterator[str]
         yield ""
         yield f"{_when(change.received_at)}  {_what(change)}"
         yield f"{'':{_INDENT}}{change.source} {change.delivery_id}, version {change.version}"
-        fields = {name: (None, value) for name, value in first.items()} if change.kind is Kind.FIRST_SEEN else None
-        yield from _field_lines(change, fields, width)
+        yield from _payload_lines(first, width) if change.kind is Kind.FIRST_SEEN else _field_lines(change, width)
 
 
 def _headline(record: Record) -> str:
@@ -96,15 +124,24 @@ def _what(change: Change) -> str:
     return words
 
 
-def _field_lines(change: Change, first: Mapping[str, tuple[Any, Any]] | None, width: int) -> Iterator[str]:
-    fields = change.fields if first is None else first
+def _payload_lines(payload: Mapping[str, Any], width: int) -> Iterator[str]:
+    for label, name in _labels(payload):
+        yield label + _cut(_show(payload[name]), width - len(label))
+
+
+def _labels(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give each field's name, with what a line about it begins with."""
     longest = max((len(name) for name in fields), default=0)
-    for name, (before, after) in fields.items():
-        label = f"{'':{_INDENT}}{name:{longest}}  "
+    for name in fields:
+        yield f"{'':{_INDENT}}{name:{longest}}  ", name
+
+
+def _field_lines(change: Change, width: int) -> Iterator[str]:
+    fields = change.fields
+    for label, name in _labels(fields):
+        before, after = fields[name]
         room = width - len(label)
-        if first is not None:
-            yield label + _cut(_show(after), room)
-        elif name == "tags" and (tags := _tag_words(fields)):
+        if name == "tags" and (tags := _tag_words(fields)):
             yield label + _cut(tags, room)
         else:
             old = "(absent)" if name in change.added else _show(before)

@@ -1,6 +1,6 @@
 """A review's history read backwards and forwards: its first payload, and its record as of a moment. Performs no I/O."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -31,9 +31,31 @@ def replay(first: dict[str, Any], changes: Iterable[Change]) -> Record | None:
     `last_received_at` is the time of the last change.
     """
     record: Record | None = None
+    for record in records(first, changes):  # noqa: B007 - the last one is the answer
+        pass
+    return record
+
+
+def records(first: dict[str, Any], changes: Iterable[Change]) -> Iterator[Record]:
+    """Give the record after each change of a history, as `replay` gives the last of them."""
+    record: Record | None = None
     for change in changes:
         record = _begin(first, change) if record is None else _apply(record, change)
-    return record
+        yield record
+
+
+def as_of(record: Record, changes: Sequence[Change], moment: int) -> Record | None:
+    """Return the record as it was at a moment (ms since 1970 UTC), None if the review was not mirrored yet.
+
+    `changes` is its whole history, the oldest first.
+    """
+    if moment >= record.last_received_at:
+        return record
+    return replay(first_payload(record, changes), changes_until(changes, moment))
+
+
+def changes_until(changes: Iterable[Change], moment: int) -> list[Change]:
+    return [change for change in changes if change.received_at <= moment]
 
 
 def _begin(first: dict[str, Any], change: Change) -> Record:
