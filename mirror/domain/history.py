@@ -1,5 +1,6 @@
 """A review's history read backwards and forwards: its first payload, and its record as of a moment. Performs no I/O."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -30,10 +31,8 @@ def replay(first: dict[str, Any], changes: Iterable[Change]) -> Record | None:
     What a record remembers only for the reducer (windows, fingerprints) is not part of a history and stays empty, and
     `last_received_at` is the time of the last change.
     """
-    record: Record | None = None
-    for record in records(first, changes):  # noqa: B007 - the last one is the answer
-        pass
-    return record
+    last = deque(records(first, changes), maxlen=1)
+    return last[0] if last else None
 
 
 def records(first: dict[str, Any], changes: Iterable[Change]) -> Iterator[Record]:

@@ -71,7 +71,7 @@ async def changes_page(store: Store, review_id: int, before: int | None, limit: 
 
 async def counts_by_status_and_partner(store: Store) -> dict[tuple[str, str], int]:
     """Count the reviews mirrored. Raises one of `connection.UNAVAILABLE`."""
-    pairs = [(status, partner) for status in Status for partner in await _partners(store)]
+    pairs = [(status, partner) for status in Status for partner in await known_partners(store)]
     async with store.redis.pipeline(transaction=False) as pipe:
         for status, partner in pairs:
             pipe.zcard(keys.index(status, partner))
@@ -102,7 +102,8 @@ async def page(store: Store, query: Query) -> Page:
     return Page(found, after if await _next_ids(store, indexes, after, 1) else None)
 
 
-async def _partners(store: Store) -> list[str]:
+async def known_partners(store: Store) -> list[str]:
+    """Name the partners seen so far. Raises one of `connection.UNAVAILABLE`."""
     return sorted(name.decode() for name in await store.redis.execute_command("SMEMBERS", keys.PARTNERS))
 
 
@@ -110,7 +111,7 @@ async def _indexes(store: Store, query: Query) -> list[str]:
     """Choose the indexes that together hold every review the query may match."""
     if query.business_id is not None:
         return [keys.business(query.business_id)]
-    partners = await _partners(store) if query.partner is None else [query.partner]
+    partners = await known_partners(store) if query.partner is None else [query.partner]
     statuses = list(Status) if query.status is None else [query.status]
     return [keys.index(status, partner) for status in statuses for partner in partners]
 

@@ -18,6 +18,7 @@ class Store:
         self.claim = self._script("claim")
         self.commit = self._script("commit")
         self.retry = self._script("retry")
+        self.rebuild = self._script("rebuild")
 
     def _script(self, name: str) -> Any:
         return self.redis.register_script((_LUA / f"{name}.lua").read_text())
