@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from mirror.clock import iso
 from mirror.domain.history import as_of, first_payload
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record
@@ -27,9 +28,7 @@ async def get_review(request: web.Request) -> web.Response:
         record = await _as_of(request, review_id, _moment(request.query["at"]))
     else:
         record = await reads.record(request.app[READ_STORE], review_id)
-    if record is None:
-        raise _not_found(review_id)
-    return json_response(record_view(record))
+    return json_response(record_view(_present(record, review_id)))
 
 
 async def get_changes(request: web.Request) -> web.Response:
@@ -43,8 +42,8 @@ async def get_changes(request: web.Request) -> web.Response:
     # Only the first sight is worked out from the whole history; most pages do without.
     whole = not shown or shown[0].version == 1
     found = await reads.record_and_changes(store, review_id) if whole else None
-    if whole and found is None:
-        raise _not_found(review_id)
+    if whole:
+        _present(None if found is None else found[0], review_id)
     first = None if found is None else first_payload(*found)
     following = str(shown[0].version) if shown and shown[0].version > 1 else None
     return json_response({"changes": changes_view(shown[::-1], first), "next": following})
@@ -79,6 +78,17 @@ def _authorize(request: web.Request) -> None:
             "send the API token in the header Authorization: Bearer …",
             {"WWW-Authenticate": 'Bearer realm="reviewmirror"'},
         )
+
+
+def _present(record: Record | None, review_id: int) -> Record:
+    """Return a review's record; raise what to answer where there is none, or only a tombstone."""
+    if record is None:
+        raise _not_found(review_id)
+    if record.forgotten_at is not None:
+        raise ServiceError(
+            410, "review_forgotten", f"review {review_id} was erased on demand at {iso(record.forgotten_at)}"
+        )
+    return record
 
 
 def _not_found(review_id: int) -> ServiceError:

@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from mirror.clock import now_ms
+from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, decode_entry
 from mirror.domain.record import SCHEMA_VERSION, Windows
 from mirror.domain.settling import Settled, refuse, settle
@@ -88,7 +89,9 @@ class Drainer:
             try:
                 record = None if claim.record is None else reads.decode_record(claim.record)
             except msgspec.DecodeError as error:
-                return _refuse(claim, entries, str(error))
+                if not any(entry.source is Source.FORGET for entry in entries):
+                    return _refuse(claim, entries, str(error))
+                record = None  # what cannot be read can be erased
             if record is not None and record.schema > SCHEMA_VERSION:
                 log.warning("drain.newer_schema", review_id=claim.review_id, schema=record.schema)
                 return None

@@ -41,6 +41,8 @@ async def run(store: Store, _settings: Settings, options: argparse.Namespace) ->
         else:
             write(f"Review {options.id} is not mirrored: {note}.")
         return EXIT_FAILED
+    if found[0].forgotten_at is not None:
+        return _tell_forgotten(options.id, found[0].forgotten_at, waiting, options)
     if options.at is not None:
         return _trace_as_of(*found, options)
     record, changes = found
@@ -52,6 +54,14 @@ async def run(store: Store, _settings: Settings, options: argparse.Namespace) ->
     if waiting:
         write(f"{_deliveries(waiting)} waiting for the worker.")
     return 0
+
+
+def _tell_forgotten(one: int, at: int, waiting: int, options: argparse.Namespace) -> int:
+    if options.json:
+        write_json({"id": one, "review": None, "changes": [], "waiting": waiting, "forgotten_at": iso(at)})
+    else:
+        write(f"Review {one} was forgotten on demand {_when(at)}: all that was held of it is erased, and stays out.")
+    return EXIT_FAILED
 
 
 def _trace_as_of(record: Record, changes: list[Change], options: argparse.Namespace) -> int:

@@ -46,9 +46,9 @@ def records(first: dict[str, Any], changes: Iterable[Change]) -> Iterator[Record
 def as_of(record: Record, changes: Sequence[Change], moment: int) -> Record | None:
     """Return the record as it was at a moment (ms since 1970 UTC), None if the review was not mirrored yet.
 
-    `changes` is its whole history, the oldest first.
+    `changes` is its whole history, the oldest first. A review that was forgotten was so at all times.
     """
-    if moment >= record.last_received_at:
+    if moment >= record.last_received_at or record.forgotten_at is not None:
         return record
     return replay(first_payload(record, changes), changes_until(changes, moment))
 

@@ -60,6 +60,8 @@ class Comparison(msgspec.Struct, frozen=True):
 
 def compare(stored: Stored, windows: Windows) -> Comparison:
     """Replay a review's kept deliveries with the reducer of today, and compare the outcome with what is stored."""
+    if stored.record is not None and stored.record.forgotten_at is not None:
+        return _not_compared(stored, "it was forgotten")
     kept = {entry.delivery_id for entry in stored.deliveries}
     earlier = _earlier(stored.changes, kept)
     if any(change.delivery_id not in kept for change in stored.changes[earlier:]):

@@ -6,6 +6,7 @@ import msgspec
 
 from mirror.domain.changes import Change, Source
 from mirror.domain.dead_letters import CORRUPT_RECORD, DeadLetter, dead_letter
+from mirror.domain.forgetting import keep_out, refuse_demand, tombstone_after
 from mirror.domain.inbox import Entry
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.reducer import Decision, reduce
@@ -23,6 +24,11 @@ class Settled(msgspec.Struct, frozen=True):
     record: Record | None
     decisions: list[Decision]
     dead_letters: list[DeadLetter]
+
+    @property
+    def forgets(self) -> bool:
+        """Whether the review is forgotten, now or before: nothing of it may be kept."""
+        return self.record is not None and self.record.forgotten_at is not None
 
     @property
     def changes(self) -> list[Change]:
@@ -43,11 +49,18 @@ RULES: Mapping[Source, Rule] = {
     Source.VERIFICATION: _report,
     Source.RECONCILIATION: _report,
     Source.REPLAY: _report,
+    Source.FORGET: refuse_demand,
 }
 
 
 def settle(record: Record | None, entries: Sequence[Entry], windows: Windows) -> Settled:
     """Apply entries to a record, in order. What this release cannot read becomes a dead letter and holds up nobody."""
+    try:
+        tombstone = tombstone_after(record, entries)
+    except UndecodableError:
+        tombstone = None  # its rule makes a dead letter of it
+    if tombstone is not None:
+        return Settled(record, tombstone, [keep_out(tombstone, entry) for entry in entries], [])
     before = record
     decisions: list[Decision] = []
     dead_letters: list[DeadLetter] = []

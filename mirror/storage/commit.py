@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mirror.domain.changes import Change, Source
+from mirror.domain.forgetting import FORGOTTEN
 from mirror.domain.record import Record
 from mirror.domain.review import text_field
 from mirror.domain.settling import Settled
@@ -72,10 +74,9 @@ def _values(one: Commit, now: int) -> list[bytes]:
         _index(after),
         _business(before),
         _business(after),
-        b"%d" % len(settled.changes),
     ]
-    for change in settled.changes:
-        values += [_ENCODE(change), b"%d" % change.version, change.kind.encode(), change.delivery_id.encode()]
+    rows = _feed_of_forgetting(settled) if settled.forgets else [_row(change) for change in settled.changes]
+    values += [b"%d" % len(rows), *(value for row in rows for value in row)]
     values.append(b"%d" % len(settled.dead_letters))
     for letter in settled.dead_letters:
         letter = msgspec.structs.replace(letter, review_id=one.review_id)  # noqa: PLW2901
@@ -84,12 +85,27 @@ def _values(one: Commit, now: int) -> list[bytes]:
     values.append(b"%d" % len(counts))
     for name, count in counts.items():
         values += [name.encode(), b"%d" % count]
-    values.append(one.corrupt)
+    values += [one.corrupt, b"1" if settled.forgets else b""]
     return values
 
 
+def _row(change: Change) -> tuple[bytes, ...]:
+    return _ENCODE(change), b"%d" % change.version, change.kind.encode(), change.delivery_id.encode()
+
+
+def _feed_of_forgetting(settled: Settled) -> list[tuple[bytes, ...]]:
+    """Tell those who follow the feed, once, to forget the review as well; its history has no entry for that."""
+    before, after = settled.before, settled.record
+    if after is None or (before is not None and before.forgotten_at is not None):
+        return []
+    demand = next(one.delivery for one in settled.decisions if one.delivery.source is Source.FORGET)
+    return [(b"", b"%d" % after.version, FORGOTTEN.encode(), demand.delivery_id.encode())]
+
+
 def _index(record: Record | None) -> bytes:
-    return b"" if record is None else keys.index(record.status, text_field(record.review, "partner")).encode()
+    if record is None or record.forgotten_at is not None:
+        return b""
+    return keys.index(record.status, text_field(record.review, "partner")).encode()
 
 
 def _business(record: Record | None) -> bytes:

@@ -133,7 +133,7 @@ async def _records(store: Store, ids: Sequence[int]) -> list[Record | None]:
 
 def _matches(record: Record, query: Query) -> bool:
     review = record.review
-    return (
+    return record.forgotten_at is None and (
         (query.status is None or record.status is query.status)
         and (query.partner is None or text_field(review, "partner") == query.partner)
         and (query.business_id is None or text_field(review, "business_id") == query.business_id)

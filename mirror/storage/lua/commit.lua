@@ -46,10 +46,11 @@ local function read_commit()
         index_after = read(),
         business_before = read(),
         business_after = read(),
-        changes = read_rows(4), -- entry, version, kind, delivery id
+        changes = read_rows(4), -- entry ('' where only the feed tells of it), version, kind, delivery id
         letters = read_rows(2), -- delivery id, letter
         counts = read_rows(2), -- name, increment
         corrupt = read(), -- a record that cannot be read, else ''
+        forget = read() ~= '', -- keep nothing of the review but its record, a tombstone
     }
 end
 
@@ -85,7 +86,7 @@ end
 
 -- Takes the decided deliveries out of the inbox; returns the one that is now its first, if any is left.
 local function take_out(inbox, deliveries, commit)
-    if RETENTION == 0 then
+    if RETENTION == 0 or commit.forget then
         redis.call('LTRIM', inbox, commit.count, -1)
         return redis.call('LINDEX', inbox, 0)
     end
@@ -141,13 +142,19 @@ local function write(commit)
     if commit.record ~= '' then
         redis.call('SET', prefix .. RECORD, commit.record)
     end
-    if commit.index_before ~= commit.index_after then
+    if commit.forget then
+        redis.call('DEL', changes, deliveries)
+        redis.call('HDEL', CORRUPT, commit.review_id)
+    end
+    if commit.index_after ~= '' and commit.index_before ~= commit.index_after then
         redis.call('SADD', PARTNERS, commit.partner)
     end
     move(commit.member, commit.index_before, commit.index_after)
     move(commit.member, commit.business_before, commit.business_after)
     for _, change in ipairs(commit.changes) do
-        redis.call('RPUSH', changes, change[1])
+        if change[1] ~= '' then
+            redis.call('RPUSH', changes, change[1])
+        end
         redis.call('XADD', FEED, 'MAXLEN', '~', FEED_LENGTH, '*', 'review_id', commit.review_id,
             'version', change[2], 'kind', change[3], 'delivery_id', change[4])
     end
