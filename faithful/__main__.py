@@ -46,9 +46,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m faithful", description=__doc__)
-    parser.add_argument("--reviews", type=int, default=300, help="how many reviews (default: %(default)s)")
+    parser.add_argument("--reviews", type=int, default=1000, help="how many reviews (default: %(default)s)")
     parser.add_argument("--days", type=int, default=30, help="how long they live (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=30.0, help="how long that takes (default: %(default)g)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long that takes (default: %(default)g)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed, the same lives (default: %(default)s)")
     parser.add_argument("--wire", choices=list(PRESETS), action="append", help="this wire alone (may be repeated)")
     return parser.parse_args()
