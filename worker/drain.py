@@ -8,6 +8,7 @@ import structlog
 
 from mirror.clock import now_ms
 from mirror.domain.inbox import decode_entry
+from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
 from mirror.domain.record import SCHEMA_VERSION, Windows
 from mirror.domain.settling import settle
 from mirror.storage import inbox, reads
@@ -26,10 +27,13 @@ log = structlog.get_logger()
 class Drainer:
     """Drains for one process: however many jobs ask, one loop runs, and none that asks is forgotten."""
 
-    def __init__(self, store: Store, windows: Windows, *, log_text: bool) -> None:
+    def __init__(
+        self, store: Store, windows: Windows, *, log_text: bool, thresholds: Thresholds = DEFAULT_THRESHOLDS
+    ) -> None:
         self._store = store
         self._windows = windows
         self._log_text = log_text
+        self._thresholds = thresholds
         self._running = False
         self._asked = False
         self._stopping = False
@@ -37,6 +41,11 @@ class Drainer:
     def stop(self) -> None:
         """Ask the running drain to end after the batch it is at. What is left stays in the inboxes."""
         self._stopping = True
+
+    @property
+    def busy(self) -> bool:
+        """Whether a drain runs in this process right now."""
+        return self._running
 
     async def run(self) -> bool:
         """Drain until nothing is due; returns False if something may be left. Raises one of `connection.UNAVAILABLE`.
@@ -72,7 +81,8 @@ class Drainer:
         if not commits:
             return
         now = now_ms()
-        for one, answer in zip(commits, await commit(self._store, commits, now), strict=True):
+        answers = await commit(self._store, commits, now, self._thresholds)
+        for one, answer in zip(commits, answers, strict=True):
             if answer is True:
                 tell(one.review_id, one.settled, now, with_text=self._log_text)
             elif answer is False:

@@ -10,11 +10,14 @@ from arq.cron import CronJob
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from worker.drain import Drainer
+from worker.watch import watch
 
 # arq loses its claim on a job after this and 10 s more; a drain ends by itself long before.
 JOB_TIMEOUT_S = 20
 RETRY_AFTER_S = 1
 SWEEP_SECONDS = frozenset(range(0, 60, 5))
+# Between sweeps.
+WATCH_SECONDS = frozenset(range(2, 60, 10))
 
 log = structlog.get_logger()
 
@@ -27,6 +30,16 @@ async def drain(ctx: dict[str, Any]) -> None:
 async def sweep(ctx: dict[str, Any]) -> None:
     """Apply what no nudge told of: its job was lost, or a worker died with a claim in its hands."""
     await _drain(ctx, "sweep")
+
+
+async def watch_absences(ctx: dict[str, Any]) -> None:
+    """Close incidents that are over and check absences that have outlasted their grace."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job="watch")
+    try:
+        await watch(ctx["store"], ctx["drainer"], ctx["grace"])
+    except UNAVAILABLE as error:
+        log.warning("watch.interrupted", error=repr(error))
 
 
 async def _drain(ctx: dict[str, Any], job: str) -> None:
@@ -48,4 +61,7 @@ FUNCTIONS: tuple[Callable[..., Any], ...] = (drain,)
 
 def cron_jobs() -> list[CronJob]:
     """Make the periodic jobs; they keep state of their own, so that each worker needs new ones."""
-    return [cron(sweep, second=set(SWEEP_SECONDS), run_at_startup=True, keep_result=0, timeout=JOB_TIMEOUT_S)]
+    return [
+        cron(job, second=set(seconds), run_at_startup=True, keep_result=0, timeout=JOB_TIMEOUT_S)
+        for job, seconds in ((sweep, SWEEP_SECONDS), (watch_absences, WATCH_SECONDS))
+    ]

@@ -69,7 +69,7 @@ async def supervise(settings: Settings, redis_url: str, name: str, stop: asyncio
 
 async def _one_worker(settings: Settings, redis_url: str, name: str, stop: asyncio.Event) -> None:
     store = Store(connect(settings, redis_url))
-    drainer = Drainer(store, settings.windows, log_text=settings.log_review_text)
+    drainer = Drainer(store, settings.windows, log_text=settings.log_review_text, thresholds=settings.thresholds)
     worker = _arq_worker(settings, store, drainer)
     working = asyncio.create_task(worker.async_run())
     beating = asyncio.create_task(_beat(store, name))
@@ -104,7 +104,7 @@ def _arq_worker(settings: Settings, store: Store, drainer: Drainer) -> Worker:
         job_serializer=store.redis.job_serializer,
         job_deserializer=store.redis.job_deserializer,
         log_results=False,
-        ctx={"store": store, "drainer": drainer},
+        ctx={"store": store, "drainer": drainer, "grace": settings.deletion_grace},
     )
 
 

@@ -13,6 +13,7 @@ class Kind(StrEnum):
     UPDATED = "updated"
     VANISHED = "vanished"
     REAPPEARED = "reappeared"
+    GONE = "gone"
 
 
 class Source(StrEnum):
@@ -22,6 +23,7 @@ class Source(StrEnum):
     VERIFICATION = "verification"
     RECONCILIATION = "reconciliation"
     REPLAY = "replay"
+    GRACE = "grace"  # not news from Partoo: a check of ours that an absence has outlasted DELETION_GRACE
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -41,7 +43,8 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `fields`, `added` and `removed` are those of a Difference. For `reappeared` they are taken against the last live
     snapshot, and where there is none against the deleted payload. For `first_seen` they are left out, as the first
-    payload can be worked out from the record (`mirror.domain.history`) and would double what a review weighs.
+    payload can be worked out from the record (`mirror.domain.history`) and would double what a review weighs. `gone`
+    has none: the payload stays as it is.
     """
 
     version: int

@@ -6,6 +6,7 @@ import msgspec
 
 from mirror.domain.changes import Change, Source
 from mirror.domain.dead_letters import DeadLetter
+from mirror.domain.grace import end_grace
 from mirror.domain.inbox import Entry
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.reducer import Decision, reduce
@@ -43,6 +44,7 @@ RULES: Mapping[Source, Rule] = {
     Source.VERIFICATION: _report,
     Source.RECONCILIATION: _report,
     Source.REPLAY: _report,
+    Source.GRACE: end_grace,
 }
 
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
 from mirror.domain.record import Record
 from mirror.domain.review import text_field
 from mirror.domain.settling import Settled
-from mirror.storage import keys
+from mirror.storage import absences, keys
 from mirror.storage.histogram import bucket
 from mirror.storage.packing import pack
 from mirror.storage.store import Store
@@ -25,16 +26,19 @@ class Commit(msgspec.Struct, frozen=True):
     settled: Settled
 
 
-async def commit(store: Store, commits: Sequence[Commit], now: int) -> list[bool | str]:
+async def commit(
+    store: Store, commits: Sequence[Commit], now: int, thresholds: Thresholds = DEFAULT_THRESHOLDS
+) -> list[bool | str]:
     """Write commits, each review in a step of its own, all in one round trip; `now` is in milliseconds since 1970 UTC.
 
-    Gives for each: True when it was written; False when the inbox did not begin with these deliveries any more, most
-    likely because another worker was faster; or the error that Redis answered for this review. Raises one of
-    `connection.UNAVAILABLE` when the connection fails; then each may or may not have been written, and writing it again
-    is harmless.
+    `thresholds` say how many absences are an incident. Gives for each commit: True when it was written; False when the
+    inbox did not begin with these deliveries any more, most likely because another worker was faster; or the error that
+    Redis answered for this review. Raises one of `connection.UNAVAILABLE` when the connection fails; then each may or
+    may not have been written, and writing it again is harmless.
     """
     packed = pack([value for one in commits for value in _values(one, now)])
-    answers = await store.commit(keys=_KEYS, args=[*_ARGS, packed])
+    args = [*_ARGS, packed, *absences.arguments(thresholds, now)]
+    answers = await store.commit(keys=[*_KEYS, *absences.KEYS], args=args)
     return [bool(answer) if isinstance(answer, int) else answer.decode() for answer in answers]
 
 
@@ -69,7 +73,7 @@ def _values(one: Commit, now: int) -> list[bytes]:
     values.append(b"%d" % len(counts))
     for name, count in counts.items():
         values += [name.encode(), b"%d" % count]
-    return values
+    return values + absences.rows(before, settled.decisions)
 
 
 def _index(record: Record | None) -> bytes:

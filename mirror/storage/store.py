@@ -9,17 +9,21 @@ _LUA = Path(__file__).parent / "lua"
 
 
 class Store:
-    """`redis` serves the mirror's keys and arq's; `accept`, `claim` and `commit` are the scripts of the same names."""
+    """`redis` serves the mirror's keys and arq's; the other attributes are the scripts of the same names."""
 
     def __init__(self, redis: ArqRedis) -> None:
         self.redis = redis
         # redis-py reloads a script that the server has forgotten, after a failover for instance.
         self.accept = self._script("accept")
         self.claim = self._script("claim")
-        self.commit = self._script("commit")
+        # Two files, one script: what a commit means for absences is much, and is done in the same step.
+        self.commit = self._script("absences", "commit")
+        self.check = self._script("check")
+        self.tell_incident = self._script("tell_incident")
+        self.close_incident = self._script("close_incident")
 
-    def _script(self, name: str) -> Any:
-        return self.redis.register_script((_LUA / f"{name}.lua").read_text())
+    def _script(self, *parts: str) -> Any:
+        return self.redis.register_script("".join((_LUA / f"{part}.lua").read_text() for part in parts))
 
     async def close(self) -> None:
         await self.redis.aclose(close_connection_pool=True)

@@ -3,10 +3,10 @@
 -- begins with the deliveries that were read. If the first is gone, another worker has applied it; if the last is not
 -- where it was, the server has lost some (a failover, or a restart without the last second). Every change of a record
 -- goes through its inbox.
--- KEYS: waiting, due, feed, counters, dead letters, partners
+-- KEYS: waiting, due, feed, counters, dead letters, partners; then those of absences.lua, which stands before this
 -- ARGV: prefix of a review's keys, record suffix, inbox suffix, changes suffix, feed length,
 --       then all reviews in one argument, each value behind its length in four bytes (`read_commit` says which): the
---       client's cost of a command grows with its arguments
+--       client's cost of a command grows with its arguments; then those of absences.lua
 -- Returns for each review 1 when it was written, 0 when not, or the error that one of its keys gave.
 local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS = unpack(KEYS)
 local PREFIX, RECORD, INBOX, CHANGES, FEED_LENGTH, COMMITS = unpack(ARGV)
@@ -47,6 +47,7 @@ local function read_commit()
         changes = read_rows(4), -- entry, version, kind, delivery id
         letters = read_rows(2), -- delivery id, letter
         counts = read_rows(2), -- name, increment
+        turns = read_rows(5), -- of absences: kind, moment, partner, business, what to count
     }
 end
 
@@ -106,6 +107,7 @@ local function write(commit)
     for _, count in ipairs(commit.counts) do
         redis.call('HINCRBY', COUNTERS, count[1], count[2])
     end
+    apply_turns(commit.review_id, commit.turns)
     return 1
 end
 

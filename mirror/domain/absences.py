@@ -1,0 +1,95 @@
+"""Absences: what commits tell of their begin and end, for the numbers that say what a deletion means. Performs no I/O.
+
+An absence begins when a review is first seen deleted or vanishes, and ends when the review is back. Meanwhile the
+review may become gone. It is counted for the whole mirror, for its partner and for its business.
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from mirror.domain.changes import Source
+from mirror.domain.lifecycle import Status
+from mirror.domain.record import Record
+from mirror.domain.reducer import Decision
+from mirror.domain.review import text_field
+
+
+class TurnKind(StrEnum):
+    BEGAN = "began"
+    RETURNED = "returned"
+    GONE = "gone"
+    FORGOTTEN = "forgotten"  # the record is no more: the absence is not counted any longer
+    POSTPONED = "postponed"  # checked before its grace was over: to be checked again
+    MOVED_FROM = "moved_from"  # a deletion named another business or partner than the one before
+    MOVED_TO = "moved_to"
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One step of an absence. `at` and `lasted` are in milliseconds, `at` since 1970 UTC.
+
+    `at` is the begin of the absence, for a postponed check the time of the check; `was_gone` tells whether the review
+    was gone before this step.
+    """
+
+    kind: TurnKind
+    at: int
+    partner: str
+    business_id: str
+    was_gone: bool = False
+    lasted: int = 0
+
+
+def turns(before: Record | None, decisions: Sequence[Decision]) -> list[Turn]:
+    """List the steps of absences that decisions on one review made, in their order."""
+    found: list[Turn] = []
+    for decision in decisions:
+        after = decision.record
+        found += _turns(before, after, decision)
+        before = after
+    return found
+
+
+def _turns(before: Record | None, after: Record | None, decision: Decision) -> Iterator[Turn]:
+    was, now = _absent(before), _absent(after)
+    if was is None:
+        if now is not None:
+            yield _turn(TurnKind.BEGAN, now)
+    elif now is None:
+        if after is None:
+            yield _turn(TurnKind.FORGOTTEN, was, was_gone=was.status is Status.GONE)
+        else:
+            lasted = max(0, after.last_changed_at - (was.missing_since or 0))
+            yield _turn(TurnKind.RETURNED, was, was_gone=was.status is Status.GONE, lasted=lasted)
+    else:
+        yield from _still_absent(was, now, decision)
+
+
+def _still_absent(was: Record, now: Record, decision: Decision) -> Iterator[Turn]:
+    gone = was.status is Status.GONE
+    if scope(was) != scope(now):
+        yield _turn(TurnKind.MOVED_FROM, was, was_gone=gone)
+        yield _turn(TurnKind.MOVED_TO, now, was_gone=gone)
+    if now.status is not was.status:
+        yield _turn(TurnKind.GONE, now)
+    elif decision.delivery.source is Source.GRACE and not gone:
+        yield msgspec.structs.replace(_turn(TurnKind.POSTPONED, now), at=decision.delivery.received_at)
+
+
+def _turn(kind: TurnKind, record: Record, *, was_gone: bool = False, lasted: int = 0) -> Turn:
+    partner, business_id = scope(record)
+    return Turn(kind, record.missing_since or 0, partner, business_id, was_gone, lasted)
+
+
+def _absent(record: Record | None) -> Record | None:
+    return None if record is None or record.status is Status.LIVE else record
+
+
+def scope(record: Record) -> tuple[str, str]:
+    """Return the partner and the business of an absent review; a deletion that leaves them out means the old ones."""
+    sides = (record.review, record.last_live or {})
+    partner, business_id = (
+        next((text for side in sides if (text := text_field(side, name))), "") for name in ("partner", "business_id")
+    )
+    return partner, business_id

@@ -1,0 +1,159 @@
+"""Absences in Redis: what a commit writes of them, checks of those whose grace seems over, and the counts of all."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from mirror.domain.absences import Turn, TurnKind, turns
+from mirror.domain.durations import bucket
+from mirror.domain.grace import Check, make_check
+from mirror.domain.inbox import encode_entry
+from mirror.domain.incidents import BACK, Thresholds
+from mirror.domain.lifecycle import Status
+from mirror.domain.record import Record
+from mirror.domain.reducer import Decision
+from mirror.storage import keys
+from mirror.storage.packing import pack
+from mirror.storage.store import Store
+
+# Absences that one round of checks takes up.
+CHECKS_AT_A_TIME = 500
+
+# What absences.lua is given as a part of commit.lua.
+KEYS = (keys.ABSENCES, keys.ABSENT_BUSINESSES, keys.INCIDENTS)
+_PREFIXES = (
+    keys.STATS_PREFIX,
+    keys.RECENT_PREFIX,
+    keys.INCIDENT_PREFIX,
+    keys.HELD_PREFIX,
+    keys.index(Status.LIVE, ""),
+    keys.business(""),
+)
+
+
+def arguments(thresholds: Thresholds, now: int) -> list[str | int | float]:
+    return [*_PREFIXES, now, thresholds.window, thresholds.reviews, thresholds.share]
+
+
+def rows(before: Record | None, decisions: Sequence[Decision]) -> list[bytes]:
+    """Write what decisions on one review mean for its absences, as commit.lua reads it."""
+    found = turns(before, decisions)
+    values = [b"%d" % len(found)]
+    for turn in found:
+        counts = " ".join(f"{name} {by}" for name, by in _counts(turn).items())
+        values += [turn.kind.encode(), b"%d" % turn.at, turn.partner.encode(), turn.business_id.encode()]
+        values.append(counts.encode())
+    return values
+
+
+def _counts(turn: Turn) -> dict[str, int]:
+    """Tell what a turn adds to the counts of its business, its partner and the whole mirror."""
+    match turn.kind:
+        case TurnKind.BEGAN:
+            return {"absences": 1}
+        case TurnKind.RETURNED:
+            counts = {"returned": 1, f"{BACK}{bucket(turn.lasted)}": 1}
+            return counts | {"returned_from_gone": 1} if turn.was_gone else counts
+        case TurnKind.GONE:
+            return {"gone": 1}
+        case TurnKind.FORGOTTEN | TurnKind.MOVED_FROM:
+            return {"absences": -1, "gone": -1} if turn.was_gone else {"absences": -1}
+        case TurnKind.MOVED_TO:
+            return {"absences": 1, "gone": 1} if turn.was_gone else {"absences": 1}
+        case TurnKind.POSTPONED:
+            return {}
+
+
+class _Missing(msgspec.Struct, frozen=True):
+    """What a check needs of a record."""
+
+    status: Status
+    missing_since: int | None = None
+
+
+_MISSING = msgspec.json.Decoder(_Missing)
+
+
+async def put_checks(store: Store, now: int, grace: int) -> int:
+    """Put checks of up to CHECKS_AT_A_TIME absences whose grace was over at `now` into their reviews' inboxes.
+
+    Returns how many absences seemed due. Raises one of `connection.UNAVAILABLE`; those that were put then are not put
+    again.
+    """
+    due = await store.redis.zrangebyscore(
+        keys.ABSENCES, "-inf", now - grace, start=0, num=CHECKS_AT_A_TIME, withscores=True
+    )
+    if not due:
+        return 0
+    records = await store.redis.mget([keys.record(int(review_id)) for review_id, _ in due])
+    parts: list[bytes] = []
+    for (review_id, score), record in zip(due, records, strict=True):
+        parts += [review_id, b"%d" % score, _check(record, int(score), now)]
+    args = [keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, pack(parts)]
+    await store.check(keys=[keys.ABSENCES, keys.WAITING, keys.DUE], args=args)
+    return len(due)
+
+
+def _check(record: bytes | None, counts_from: int, now: int) -> bytes:
+    """Write the check of an absence as an inbox entry, empty where none goes on."""
+    if record is None:
+        return b""
+    try:
+        missing = _MISSING.decode(record)
+    except msgspec.DecodeError:
+        # Not to be judged here: the drain says what is wrong with this record.
+        missing = _Missing(Status.MISSING, counts_from)
+    if missing.status is not Status.MISSING or missing.missing_since is None:
+        return b""
+    return encode_entry(make_check(Check(missing.missing_since, counts_from), now, secrets.randbits(48)))
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How the absences that began have ended.
+
+    `returned_from_gone` counts those of `returned` that were gone before; `gone` all that became gone, also if they
+    returned later. `back` is the histogram of how long the returned were missing.
+    """
+
+    absences: int
+    returned: int
+    returned_from_gone: int
+    gone: int
+    back: Mapping[int, int]
+
+    @property
+    def ended_gone(self) -> int:
+        return self.gone - self.returned_from_gone
+
+    @property
+    def going_on(self) -> int:
+        return self.absences - self.returned - self.ended_gone
+
+
+async def counts(store: Store, scopes: Sequence[str]) -> list[Counts]:
+    """Read the counts of scopes (`incidents.business_scope`, `incidents.partner_scope`, or `all`).
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    async with store.redis.pipeline(transaction=True) as pipe:
+        for scope in scopes:
+            pipe.hgetall(keys.STATS_PREFIX + scope)
+        return [_decode(found) for found in await pipe.execute()]
+
+
+async def businesses_with_most(store: Store, limit: int) -> list[str]:
+    """Name the businesses whose reviews had the most absences. Raises one of `connection.UNAVAILABLE`."""
+    found = await store.redis.zrange(keys.ABSENT_BUSINESSES, 0, limit - 1, desc=True)
+    return [name.decode() for name in found]
+
+
+def _decode(found: Mapping[bytes, bytes]) -> Counts:
+    numbers = {name.decode(): int(number) for name, number in found.items()}
+    names = ("absences", "returned", "returned_from_gone", "gone")
+    return Counts(**{name: numbers.get(name, 0) for name in names}, back=back_histogram(numbers))
+
+
+def back_histogram(numbers: Mapping[str, int]) -> dict[int, int]:
+    """Pick the histogram of returns out of the fields of a hash of counts."""
+    return {int(name.removeprefix(BACK)): count for name, count in numbers.items() if name.startswith(BACK)}
