@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from mirror.clock import now_ms
-from mirror.storage import counters, dead_letters, inbox, reads, workers
+from mirror.storage import counters, dead_letters, inbox, incidents, reads, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.histogram import LABELS
 from mirror.storage.store import Store
@@ -27,6 +27,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     oldest_waiting_s: float
     dead_letters: int
     workers: int
+    open_incidents: int = 0
+    held: int = 0
 
 
 async def metrics(request: web.Request) -> web.Response:
@@ -40,15 +42,19 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 async def _snapshot(store: Store) -> Snapshot:
-    counts, reviews, backlog, letters, heartbeats = await asyncio.gather(
+    counts, reviews, backlog, letters, heartbeats, opened = await asyncio.gather(
         counters.read(store),
         reads.counts_by_status_and_partner(store),
         inbox.backlog(store),
         dead_letters.count(store),
         workers.heartbeats(store),
+        incidents.open_incidents(store),
     )
     age = backlog.age_ms(now_ms()) / 1000
-    return Snapshot(counts, reviews, backlog.reviews, age, letters, len(heartbeats.alive))
+    held = sum(incident.missing for incident in opened)
+    return Snapshot(
+        counts, reviews, backlog.reviews, age, letters, len(heartbeats.alive), open_incidents=len(opened), held=held
+    )
 
 
 class _Fleet(Collector):
@@ -80,6 +86,8 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("oldest_waiting_seconds", "Age of the oldest delivery not applied yet.", snapshot.oldest_waiting_s)
     yield _gauge("dead_letters", "Signed deliveries that could not be read, kept to be retried.", snapshot.dead_letters)
     yield _gauge("workers", "Workers with a recent heartbeat.", snapshot.workers)
+    yield _gauge("open_incidents", "Businesses or partners many reviews of which vanished.", snapshot.open_incidents)
+    yield _gauge("held_reviews", "Missing reviews that open incidents keep from becoming gone.", snapshot.held)
 
 
 def _counters(counts: Mapping[str, int]) -> Iterator[Metric]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -34,7 +35,8 @@ class Drainer:
         self._windows = windows
         self._log_text = log_text
         self._thresholds = thresholds
-        self._running = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._asked = False
         self._stopping = False
 
@@ -42,10 +44,11 @@ class Drainer:
         """Ask the running drain to end after the batch it is at. What is left stays in the inboxes."""
         self._stopping = True
 
-    @property
-    def busy(self) -> bool:
-        """Whether a drain runs in this process right now."""
-        return self._running
+    async def wait_until_idle(self, patience_s: float) -> bool:
+        """Wait until no drain runs in this process; returns False if one still does after `patience_s` seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), patience_s)
+        return self._idle.is_set()
 
     async def run(self) -> bool:
         """Drain until nothing is due; returns False if something may be left. Raises one of `connection.UNAVAILABLE`.
@@ -53,13 +56,13 @@ class Drainer:
         If this process is draining already, that drain claims once more before it ends, and this call returns at once.
         """
         self._asked = True
-        if self._running:
+        if not self._idle.is_set():
             return True
-        self._running = True
+        self._idle.clear()
         try:
             return await self._run_until_idle()
         finally:
-            self._running = False
+            self._idle.set()
 
     async def _run_until_idle(self) -> bool:
         deadline = time.monotonic() + MAX_RUN_S

@@ -14,7 +14,7 @@ from mirror.storage import absences, incidents
 from mirror.storage.store import Store
 from worker.drain import Drainer
 
-# The drain that may follow takes up to `drain.MAX_RUN_S` more, and both must end before arq's timeout.
+# The last drain takes up to `drain.MAX_RUN_S` more, and all must end before arq's timeout.
 MAX_RUN_S = 8.0
 
 log = structlog.get_logger()
@@ -24,7 +24,7 @@ async def watch(store: Store, drainer: Drainer, grace: int) -> None:
     """Close incidents and check absences once; `grace` is in milliseconds. Raises one of `connection.UNAVAILABLE`."""
     deadline = time.monotonic() + MAX_RUN_S
     # What waits comes first: it may tell of returns, or of an incident that holds absences which are due.
-    if drainer.busy or not await drainer.run():
+    if not (await drainer.wait_until_idle(MAX_RUN_S) and await drainer.run()):
         return
     await _watch_incidents(store, grace)
     while time.monotonic() < deadline and await absences.put_checks(store, now_ms(), grace):

@@ -4,7 +4,7 @@ An absence begins when a review is first seen deleted or vanishes, and ends when
 review may become gone. It is counted for the whole mirror, for its partner and for its business.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -39,6 +39,36 @@ class Turn(msgspec.Struct, frozen=True):
     business_id: str
     was_gone: bool = False
     lasted: int = 0
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How the absences that began have ended.
+
+    `returned_from_gone` counts those of `returned` that were gone before; `gone` all that became gone, also if they
+    returned later. `back` is the histogram of how long the returned were missing.
+    """
+
+    absences: int
+    returned: int
+    returned_from_gone: int
+    gone: int
+    back: Mapping[int, int]
+
+    @property
+    def ended_gone(self) -> int:
+        return self.gone - self.returned_from_gone
+
+    @property
+    def going_on(self) -> int:
+        return self.absences - self.returned - self.ended_gone
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """The counts of the whole mirror, of its partners, and of the businesses with the most absences, most first."""
+
+    overall: Counts
+    by_partner: dict[str, Counts]
+    by_business: dict[str, Counts]
 
 
 def turns(before: Record | None, decisions: Sequence[Decision]) -> list[Turn]:

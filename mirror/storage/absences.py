@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from mirror.domain.absences import Turn, TurnKind, turns
+from mirror.domain.absences import Counts, Overview, Turn, TurnKind, turns
 from mirror.domain.durations import bucket
 from mirror.domain.grace import Check, make_check
 from mirror.domain.inbox import encode_entry
-from mirror.domain.incidents import BACK, Thresholds
+from mirror.domain.incidents import BACK, Thresholds, business_scope, partner_scope
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record
 from mirror.domain.reducer import Decision
@@ -19,6 +19,9 @@ from mirror.storage.store import Store
 
 # Absences that one round of checks takes up.
 CHECKS_AT_A_TIME = 500
+
+# The scope of the whole mirror.
+ALL = "all"
 
 # What absences.lua is given as a part of commit.lua.
 KEYS = (keys.ABSENCES, keys.ABSENT_BUSINESSES, keys.INCIDENTS)
@@ -109,30 +112,8 @@ def _check(record: bytes | None, counts_from: int, now: int) -> bytes:
     return encode_entry(make_check(Check(missing.missing_since, counts_from), now, secrets.randbits(48)))
 
 
-class Counts(msgspec.Struct, frozen=True):
-    """How the absences that began have ended.
-
-    `returned_from_gone` counts those of `returned` that were gone before; `gone` all that became gone, also if they
-    returned later. `back` is the histogram of how long the returned were missing.
-    """
-
-    absences: int
-    returned: int
-    returned_from_gone: int
-    gone: int
-    back: Mapping[int, int]
-
-    @property
-    def ended_gone(self) -> int:
-        return self.gone - self.returned_from_gone
-
-    @property
-    def going_on(self) -> int:
-        return self.absences - self.returned - self.ended_gone
-
-
 async def counts(store: Store, scopes: Sequence[str]) -> list[Counts]:
-    """Read the counts of scopes (`incidents.business_scope`, `incidents.partner_scope`, or `all`).
+    """Read the counts of scopes (`incidents.business_scope`, `incidents.partner_scope`, or ALL).
 
     Raises one of `connection.UNAVAILABLE`.
     """
@@ -142,10 +123,23 @@ async def counts(store: Store, scopes: Sequence[str]) -> list[Counts]:
         return [_decode(found) for found in await pipe.execute()]
 
 
-async def businesses_with_most(store: Store, limit: int) -> list[str]:
-    """Name the businesses whose reviews had the most absences. Raises one of `connection.UNAVAILABLE`."""
-    found = await store.redis.zrange(keys.ABSENT_BUSINESSES, 0, limit - 1, desc=True)
-    return [name.decode() for name in found]
+async def overview(store: Store, limit: int) -> Overview:
+    """Read the counts of all, of each partner and of up to `limit` businesses.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    async with store.redis.pipeline(transaction=True) as pipe:
+        pipe.smembers(keys.PARTNERS)
+        pipe.zrange(keys.ABSENT_BUSINESSES, 0, limit - 1, desc=True)
+        partners, businesses = ([name.decode() for name in names] for names in await pipe.execute())
+    partners = sorted(partner for partner in partners if partner)
+    scopes = [ALL, *map(partner_scope, partners), *map(business_scope, businesses)]
+    overall, *rest = await counts(store, scopes)
+    return Overview(
+        overall,
+        {name: found for name, found in zip(partners, rest, strict=False) if found.absences},
+        dict(zip(businesses, rest[len(partners) :], strict=True)),
+    )
 
 
 def _decode(found: Mapping[bytes, bytes]) -> Counts:

@@ -43,6 +43,19 @@ async def closed_incidents(store: Store, first: int, limit: int) -> list[Inciden
     return [_decode_closed(data) for data in found]
 
 
+async def page(store: Store, first: int, limit: int) -> list[Incident]:
+    """Read incidents from the `first`, counted from 0: the open ones, then those closed last.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    found = await open_incidents(store)
+    shown = found[first : first + limit]
+    if len(shown) < limit:
+        first_closed = min(max(0, first - len(found)), keys.CLOSED_INCIDENTS_KEPT)
+        shown += await closed_incidents(store, first_closed, limit - len(shown))
+    return shown
+
+
 async def tell_once(store: Store, incident: Incident) -> bool:
     """Tell whether this caller is the first to ask for this open incident: the one to log it.
 

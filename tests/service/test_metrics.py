@@ -137,6 +137,16 @@ async def test_what_waits_and_who_works_is_shown(service: Client, store: Store) 
     assert 90 <= found["oldest_waiting_seconds"] < 95
 
 
+async def test_open_incidents_and_the_reviews_they_hold_are_shown(service: Client, store: Store) -> None:
+    for number in range(24):
+        await send(service, make_body(make_deletion(make_review(number))))
+    await Drainer(store, make_settings().windows, log_text=False).run()
+    await send(service, make_body(make_review(0)))
+    await Drainer(store, make_settings().windows, log_text=False).run()
+    found = await samples(service)
+    assert (found["open_incidents"], found["held_reviews"]) == (1, 23)
+
+
 async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
     found = await samples(service)
     assert steady(found) == {
@@ -147,6 +157,8 @@ async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
         "waiting_reviews": 0,
         "dead_letters": 0,
         "workers": 0,
+        "open_incidents": 0,
+        "held_reviews": 0,
     }
 
 

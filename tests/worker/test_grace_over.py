@@ -9,15 +9,18 @@ from structlog.typing import EventDict
 
 from mirror.domain.changes import Source
 from mirror.domain.history import first_payload, replay
+from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.incidents import DEFAULT_THRESHOLDS
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Windows
 from mirror.storage import inbox, keys, reads
 from mirror.storage.store import Store
 from mirror.views import record_view
-from tests.support import make_review
+from tests.conftest import running_worker
+from tests.support import make_body, make_deletion, make_review, make_settings, wait_until
 from tests.worker.support import DAY, GRACE, HOUR, START, Mirror
 from worker.drain import Drainer
+from worker.jobs import watch_absences
 from worker.watch import watch
 
 
@@ -175,10 +178,23 @@ async def test_more_absences_than_one_round_takes_are_all_checked(
 
 async def test_checks_wait_while_the_worker_catches_up(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     await mirror.vanish(34)
-    monkeypatch.setattr(Drainer, "busy", True)
-    await mirror.later(GRACE)
-    assert (await mirror.record()).status is Status.MISSING
-    monkeypatch.undo()
+    mirror.now += GRACE
+    claim, go_on = inbox.claim, asyncio.Event()
+
+    async def slowly(store: Store) -> list[inbox.Claim]:
+        await go_on.wait()
+        return await claim(store)
+
+    monkeypatch.setattr(inbox, "claim", slowly)
+    catching_up = asyncio.create_task(mirror.drainer.run())
+    await asyncio.sleep(0)
+    monkeypatch.setattr("worker.watch.MAX_RUN_S", 0.05)
+    await mirror.watch()
+    assert await mirror.inbox() == []
+    go_on.set()
+    await catching_up
+    await mirror.watch()
+    assert (await mirror.record()).status is Status.GONE
 
 
 async def test_a_random_life_replays_to_its_record_and_is_never_gone_while_it_is_live(mirror: Mirror) -> None:
@@ -207,3 +223,27 @@ async def test_the_schedule_costs_a_missing_review_little_memory(store: Store) -
     for review_id in ids:
         await store.redis.zadd(keys.ABSENCES, {str(review_id): START + review_id})
     assert await store.redis.memory_usage(keys.ABSENCES, samples=0) / len(ids) < 120
+
+
+async def test_a_worker_takes_up_at_its_start_what_became_due_while_none_ran(store: Store, redis_url: str) -> None:
+    settings = make_settings(DELETION_GRACE="1ms")
+    entry = Entry(make_delivery_id(START, 1), START, Source.WEBHOOK, make_body(make_deletion(make_review(34))))
+    await inbox.accept(store, [(34, entry)])
+
+    async def gone() -> bool:
+        record = await reads.record(store, 34)
+        return record is not None and record.status is Status.GONE
+
+    async with running_worker(settings, redis_url):
+        await wait_until(gone, patience=5)
+
+
+async def test_a_look_at_absences_that_redis_breaks_off_is_logged_and_not_more(
+    mirror: Mirror, lines: list[EventDict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise ConnectionError("gone away")
+
+    monkeypatch.setattr(mirror.store.redis, "zrangebyscore", fail)
+    await watch_absences({"job_id": "1", "store": mirror.store, "drainer": mirror.drainer, "grace": GRACE})
+    assert [line["event"] for line in lines] == ["watch.interrupted"]
