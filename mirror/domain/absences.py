@@ -20,7 +20,7 @@ class TurnKind(StrEnum):
     BEGAN = "began"
     RETURNED = "returned"
     GONE = "gone"
-    FORGOTTEN = "forgotten"  # the record is no more: the absence is not counted any longer
+    FORGOTTEN = "forgotten"  # the record holds no absence any more, though the review is not back: it does not count
     POSTPONED = "postponed"  # checked before its grace was over: to be checked again
     MOVED_FROM = "moved_from"  # a deletion named another business or partner than the one before
     MOVED_TO = "moved_to"
@@ -81,17 +81,18 @@ def turns(before: Record | None, decisions: Sequence[Decision]) -> list[Turn]:
     return found
 
 
-def _turns(before: Record | None, after: Record | None, decision: Decision) -> Iterator[Turn]:
+def _turns(before: Record | None, after: Record, decision: Decision) -> Iterator[Turn]:
     was, now = _absent(before), _absent(after)
     if was is None:
         if now is not None:
             yield _turn(TurnKind.BEGAN, now)
     elif now is None:
-        if after is None:
-            yield _turn(TurnKind.FORGOTTEN, was, was_gone=was.status is Status.GONE)
-        else:
+        gone = was.status is Status.GONE
+        if after.status is Status.LIVE:
             lasted = max(0, after.last_changed_at - (was.missing_since or 0))
-            yield _turn(TurnKind.RETURNED, was, was_gone=was.status is Status.GONE, lasted=lasted)
+            yield _turn(TurnKind.RETURNED, was, was_gone=gone, lasted=lasted)
+        else:
+            yield _turn(TurnKind.FORGOTTEN, was, was_gone=gone)
     else:
         yield from _still_absent(was, now, decision)
 
@@ -113,7 +114,7 @@ def _turn(kind: TurnKind, record: Record, *, was_gone: bool = False, lasted: int
 
 
 def _absent(record: Record | None) -> Record | None:
-    return None if record is None or record.status is Status.LIVE else record
+    return None if record is None or record.missing_since is None else record
 
 
 def scope(record: Record) -> tuple[str, str]:

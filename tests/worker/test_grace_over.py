@@ -125,6 +125,19 @@ async def test_a_check_that_came_too_early_is_made_again_a_grace_later(mirror: M
     assert (await mirror.record()).status is Status.GONE
 
 
+async def test_a_check_of_an_earlier_absence_leaves_alone_the_grace_of_the_one_that_goes_on(mirror: Mirror) -> None:
+    await mirror.vanish(34)
+    mirror.now += GRACE
+    await mirror.receive(make_review(34))
+    mirror.now += HOUR
+    await mirror.receive(make_review(34, state="deleted"))
+    mirror.now += DAY
+    assert await mirror.put_checks() == 1
+    await mirror.watch()
+    assert await mirror.kinds() == ["first_seen", "reappeared", "vanished"]
+    assert await scheduled(mirror) == {34: START + GRACE + HOUR}
+
+
 async def test_an_absence_whose_record_is_lost_is_dropped(mirror: Mirror) -> None:
     await mirror.vanish(34)
     await mirror.store.redis.delete(keys.record(34))

@@ -1,9 +1,12 @@
 -- Absences: which go on, how many began and how they ended, and the incidents that many together are.
 -- The first part of commit.lua, so that all this is written with the commit that tells of it, once in effect.
 -- `docs/architecture.md` says what an incident is, `mirror/storage/absences.py` what a turn is.
-local ABSENCES, ABSENT_BUSINESSES, INCIDENTS = KEYS[7], KEYS[8], KEYS[9]
-local STATS, RECENT, INCIDENT, HELD, LIVE, BUSINESS = unpack(ARGV, 7, 12)
-local NOW, WINDOW, LEAST, SHARE = ARGV[13], tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
+-- KEYS, the last of commit.lua's: absences, businesses by absences, open incidents
+-- ARGV, the last of commit.lua's: prefixes of counts, of recent absences, of incidents, of what they hold, of indexes of
+--       live reviews by partner, of indexes by business; the time in ms; window in ms, number and share of an incident
+local ABSENCES, ABSENT_BUSINESSES, INCIDENTS = unpack(KEYS, #KEYS - 2)
+local STATS, RECENT, INCIDENT, HELD, LIVE, BUSINESS, NOW = unpack(ARGV, #ARGV - 9)
+local WINDOW, LEAST, SHARE = tonumber(ARGV[#ARGV - 2]), tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])
 local FORGET_RECENT_MS = 60000 -- past two windows: what the next absences are counted with is long gone
 
 local function each_count(turn, add)
@@ -140,7 +143,7 @@ local function postpone(id, turn)
             return
         end
     end
-    redis.call('ZADD', ABSENCES, turn.at_text, id)
+    redis.call('ZADD', ABSENCES, 'NX', turn.at_text, id) -- it may have been about an absence before this one
 end
 
 local STEPS = { began = begin, returned = finish, gone = finish, forgotten = finish, postponed = postpone }
