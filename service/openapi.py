@@ -88,6 +88,7 @@ def _operations() -> list[tuple[str, str, dict[str, Any]]]:
         "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "How many at most."
     )
     cursor = _parameter("cursor", {"type": "string", "pattern": "^[0-9]{1,18}$"}, "`next` of the page before.")
+    of_business = _parameter("business_id", {"type": "string"}, "Of this business alone.")
     filters = [
         _parameter("business_id", {"type": "string"}, "Only reviews of this business."),
         _parameter("status", {"enum": [str(status) for status in Status]}, "Only reviews with this status."),
@@ -103,6 +104,8 @@ def _operations() -> list[tuple[str, str, dict[str, Any]]]:
             "get",
             _read("Show a review's history, newest first", "ChangePage", in_path, limit, cursor),
         ),
+        ("/stats", "get", _read("Tell what a deletion means: how absences ended", "Stats", of_business, limit)),
+        ("/incidents", "get", _read("List reviews that vanished together", "IncidentPage", limit, cursor)),
         ("/healthz", "get", _open("Tell that this process answers", "Health")),
         ("/readyz", "get", _open("Tell whether the mirror as a whole works", "Readiness") | _readiness_errors()),
         ("/metrics", "get", _open("The fleet's counts, in the Prometheus text format", None)),

@@ -78,7 +78,8 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
     session = aiohttp.ClientSession()
     verifier = _verifier(settings, store, session)
     drainer = Drainer(store, _policy(settings))
-    worker = _arq_worker(settings, store, {"store": store, "drainer": drainer, "verifier": verifier})
+    ctx = {"store": store, "drainer": drainer, "verifier": verifier, "grace": settings.deletion_grace}
+    worker = _arq_worker(settings, store, ctx)
     working = asyncio.create_task(worker.async_run())
     beating = asyncio.create_task(_beat(store, name))
     stopping = asyncio.create_task(stop.wait())
@@ -105,6 +106,7 @@ def _policy(settings: Settings) -> Policy:
         windows=settings.windows,
         log_text=settings.log_review_text,
         delivery_retention=settings.delivery_retention,
+        thresholds=settings.thresholds,
         verification_delay=None if settings.partoo_api_key is None else settings.verification_delay,
     )
 

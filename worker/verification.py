@@ -76,8 +76,8 @@ class Verifier:
         groups: dict[str, list[tuple[Question, Record]]] = defaultdict(list)
         records = await reads.records(self._store, [question.review_id for question in questions])
         for question, record in zip(questions, records, strict=True):
-            if not isinstance(record, Record):
-                # Not mirrored any more, or not readable: the drain tells of the latter.
+            if not isinstance(record, Record) or record.forgotten_at is not None:
+                # Not mirrored, not readable (the drain tells of that), or erased on demand.
                 await verification.release(self._store, question, None)
             else:
                 groups[text_field(record.review, "business_id")].append((question, record))
