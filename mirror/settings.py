@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     partoo_webhook_secret: str | None
     partoo_api_url: str
     partoo_api_key: str | None
+    partoo_api_rate: int
+    verification_delay: int
     api_token: tuple[str, ...] | None
     log_level: str
     log_format: str | None
@@ -201,10 +203,25 @@ VARIABLES = (
         "Secret that a delivery must carry: /webhooks/partoo/SECRET, /webhooks/partoo?key=SECRET, or the custom header "
         "X-Webhook-Secret. Empty: none.",
     ),
+    Variable("PARTOO_API_URL", "", _url("https", "http"), "Partoo's REST API. Empty: the one of PARTOO_ENV."),
     Variable(
-        "PARTOO_API_URL", "", _url("https", "http"), "Partoo's REST API. Empty: the one of PARTOO_ENV. Not used yet."
+        "PARTOO_API_KEY",
+        "",
+        _token,
+        "Key for Partoo's REST API (x-APIKey). With it Partoo is asked where a delivery cannot tell. Empty: nobody is.",
     ),
-    Variable("PARTOO_API_KEY", "", _token, "Key for Partoo's REST API (x-APIKey). Not used yet."),
+    Variable(
+        "PARTOO_API_RATE",
+        "240",
+        _number(1, 60_000),
+        "Requests a minute that all processes together may send to Partoo's API, which allows an organization 300.",
+    ),
+    Variable(
+        "VERIFICATION_DELAY",
+        "30s",
+        duration,
+        "How long after a delivery in doubt Partoo is asked: other deliveries may settle it, and questions gather.",
+    ),
     Variable(
         "API_TOKEN",
         "",

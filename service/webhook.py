@@ -12,7 +12,7 @@ from mirror.domain.changes import Source
 from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.signature import SignatureError, verify
-from mirror.domain.wire import SIGNATURE_HEADER, TRYOUT_HEADER, OtherEvent, UndecodableError, decode
+from mirror.domain.wire import SIGNATURE_HEADER, TRYOUT_HEADER, UndecodableError, identify
 from mirror.storage import dead_letters
 from mirror.storage.connection import UNAVAILABLE
 from service.access import check_secret
@@ -77,12 +77,12 @@ async def _take(request: web.Request, delivery_id: str, body: bytes) -> tuple[st
         return "tryout", {}
     received_at = int(delivery_id[:12], 16)
     try:
-        event = decode(body)
+        event_type, review_id = identify(body)
     except UndecodableError as error:
         await dead_letters.keep(request.app[STORE], DeadLetter(delivery_id, received_at, error.code, str(error), body))
         return "dead_letter", {"code": error.code, "reason": str(error)}
-    if isinstance(event, OtherEvent):
-        return "ignored", {"type": event.type[:100]}
+    if review_id is None:
+        return "ignored", {"type": event_type[:100]}
     entry = Entry(delivery_id, received_at, Source.WEBHOOK, body)
-    await request.app[ACKNOWLEDGER].store(event.review_id, entry)
-    return "accepted", {"type": event.type, "review_id": event.review_id}
+    await request.app[ACKNOWLEDGER].store(review_id, entry)
+    return "accepted", {"type": event_type, "review_id": review_id}

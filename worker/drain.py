@@ -7,8 +7,9 @@ import msgspec
 import structlog
 
 from mirror.clock import now_ms
-from mirror.domain.inbox import decode_entry, settle
+from mirror.domain.inbox import decode_entry
 from mirror.domain.record import SCHEMA_VERSION, Windows
+from mirror.domain.settling import Settled, settle
 from mirror.storage import inbox, reads
 from mirror.storage.commit import Commit, commit
 from mirror.storage.store import Store
@@ -23,12 +24,20 @@ log = structlog.get_logger()
 
 
 class Drainer:
-    """Drains for one process: however many jobs ask, one loop runs, and none that asks is forgotten."""
+    """Drains for one process: however many jobs ask, one loop runs, and none that asks is forgotten.
 
-    def __init__(self, store: Store, windows: Windows, *, log_text: bool) -> None:
+    `verification_delay`: how long after a decision in doubt Partoo is to be asked, in milliseconds; None: never.
+
+    """
+
+    def __init__(
+        self, store: Store, windows: Windows, *, log_text: bool, verification_delay: int | None = None
+    ) -> None:
         self._store = store
         self._windows = windows
         self._log_text = log_text
+        self._verification_delay = verification_delay
+        self._asks = False
         self._running = False
         self._asked = False
         self._stopping = False
@@ -36,6 +45,11 @@ class Drainer:
     def stop(self) -> None:
         """Ask the running drain to end after the batch it is at. What is left stays in the inboxes."""
         self._stopping = True
+
+    def take_asks(self) -> bool:
+        """Tell whether a commit since the last call has put a question to Partoo."""
+        asks, self._asks = self._asks, False
+        return asks
 
     async def run(self) -> bool:
         """Drain until nothing is due; returns False if something may be left. Raises one of `connection.UNAVAILABLE`.
@@ -94,7 +108,14 @@ class Drainer:
         if not entries:
             return None
         first, last = entries[0].delivery_id, entries[-1].delivery_id
-        return Commit(claim.review_id, first, last, len(entries), settled)
+        return Commit(claim.review_id, first, last, len(entries), settled, self._verify_at(settled))
+
+    def _verify_at(self, settled: Settled) -> int | None:
+        wanted = None if self._verification_delay is None else settled.verification_wanted
+        if not wanted:
+            return None if wanted is None else 0
+        self._asks = True
+        return now_ms() + (self._verification_delay or 0)
 
 
 def _is_corrupt(error: Exception) -> bool:

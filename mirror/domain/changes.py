@@ -16,6 +16,7 @@ class Kind(StrEnum):
     UPDATED = "updated"
     VANISHED = "vanished"
     REAPPEARED = "reappeared"
+    CONFIRMED = "confirmed"  # nothing changed, but what was ambiguous no longer is: Partoo was asked
 
 
 class Source(StrEnum):

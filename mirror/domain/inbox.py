@@ -1,18 +1,12 @@
-"""What waits for a review, and what becomes of it. Performs no I/O.
+"""What waits for a review: entries of its inbox. Performs no I/O.
 
 An inbox entry is a header, a line end, and the raw body as it was received. The header is a JSON array that begins with
 the delivery id, which begins with the time of receipt: the Lua scripts read both at their fixed places.
 """
 
-from collections.abc import Sequence
-
 import msgspec
 
-from mirror.domain.changes import Change, Source
-from mirror.domain.dead_letters import DeadLetter
-from mirror.domain.record import Delivery, Record, Windows
-from mirror.domain.reducer import Decision, fold
-from mirror.domain.wire import UndecodableError, decode_review
+from mirror.domain.changes import Source
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -28,23 +22,6 @@ class _Header(msgspec.Struct, frozen=True, array_like=True):
     delivery_id: str
     received_at: int
     source: Source
-
-
-class Settled(msgspec.Struct, frozen=True):
-    """What became of the entries of one review, in their order.
-
-    `record` is the one after them, None if there was none and still is none. Every entry is either in `decisions` or
-    in `dead_letters`.
-    """
-
-    before: Record | None
-    record: Record | None
-    decisions: list[Decision]
-    dead_letters: list[DeadLetter]
-
-    @property
-    def changes(self) -> list[Change]:
-        return [decision.change for decision in self.decisions if decision.change is not None]
 
 
 _HEADER = msgspec.json.Decoder(_Header)
@@ -65,18 +42,3 @@ def decode_entry(data: bytes) -> Entry:
     head, _, body = data.partition(b"\n")
     header = _HEADER.decode(head)
     return Entry(header.delivery_id, header.received_at, header.source, body)
-
-
-def settle(record: Record | None, entries: Sequence[Entry], windows: Windows) -> Settled:
-    """Apply entries to a record, in order. What this release cannot read becomes a dead letter and holds up nobody."""
-    deliveries: list[Delivery] = []
-    dead_letters: list[DeadLetter] = []
-    for entry in entries:
-        try:
-            review = decode_review(entry.body).review
-        except UndecodableError as error:
-            dead_letters.append(DeadLetter(entry.delivery_id, entry.received_at, error.code, str(error), entry.body))
-            continue
-        deliveries.append(Delivery(entry.delivery_id, entry.received_at, review, entry.source))
-    decisions = fold(record, deliveries, windows)
-    return Settled(record, decisions[-1].record if decisions else record, decisions, dead_letters)

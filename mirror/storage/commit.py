@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mirror.domain.inbox import Settled
 from mirror.domain.record import Record
 from mirror.domain.review import text_field
+from mirror.domain.settling import Settled
 from mirror.storage import keys
 from mirror.storage.histogram import bucket
 from mirror.storage.packing import pack
@@ -16,13 +16,17 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """What to write for one review: the outcome of the first `count` entries of its inbox, and which these were."""
+    """What to write for one review: the outcome of the first `count` entries of its inbox, and which these were.
+
+    `verify_at`: when Partoo is to be asked about it (ms since 1970 UTC), 0 not at all, None as was settled before.
+    """
 
     review_id: int
     first_delivery: str
     last_delivery: str
     count: int
     settled: Settled
+    verify_at: int | None = None
 
 
 async def commit(store: Store, commits: Sequence[Commit], now: int) -> list[bool | str]:
@@ -38,7 +42,16 @@ async def commit(store: Store, commits: Sequence[Commit], now: int) -> list[bool
     return [bool(answer) if isinstance(answer, int) else answer.decode() for answer in answers]
 
 
-_KEYS = [keys.WAITING, keys.DUE, keys.FEED, keys.COUNTERS, keys.DEAD_LETTERS, keys.PARTNERS]
+_KEYS = [
+    keys.WAITING,
+    keys.DUE,
+    keys.FEED,
+    keys.COUNTERS,
+    keys.DEAD_LETTERS,
+    keys.PARTNERS,
+    keys.VERIFY,
+    keys.VERIFY_FAILURES,
+]
 _ARGS = [keys.REVIEW_PREFIX, keys.RECORD_SUFFIX, keys.INBOX_SUFFIX, keys.CHANGES_SUFFIX, keys.FEED_LENGTH]
 
 
@@ -58,6 +71,7 @@ def _values(one: Commit, now: int) -> list[bytes]:
         _index(after),
         _business(before),
         _business(after),
+        b"" if one.verify_at is None else b"%d" % one.verify_at,
         b"%d" % len(settled.changes),
     ]
     for change in settled.changes:

@@ -141,7 +141,7 @@ async def page(store: Store, query: Query) -> Page:
         if not ids:
             return Page(found, None, corrupt)
         scanned += len(ids)
-        for review_id, one in zip(ids, await _records(store, ids), strict=True):
+        for review_id, one in zip(ids, await records(store, ids), strict=True):
             if len(found) == query.limit:
                 break
             after = review_id
@@ -179,7 +179,13 @@ async def _next_ids(store: Store, indexes: Sequence[str], after: int, limit: int
     return sorted(ids)[:limit]
 
 
-async def _records(store: Store, ids: Sequence[int]) -> list[Record | CorruptError | None]:
+async def records(store: Store, ids: Sequence[int]) -> list[Record | CorruptError | None]:
+    """Read several reviews: None for each that is not mirrored, the error for each that cannot be read.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    if not ids:
+        return []
     found = await store.redis.mget([keys.record(review_id) for review_id in ids])
     return [
         None if data is None else _record_or_error(review_id, data) for review_id, data in zip(ids, found, strict=True)

@@ -10,8 +10,9 @@ import pytest
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
 from mirror.domain.dead_letters import DeadLetter
-from mirror.domain.inbox import Entry, decode_entry, make_delivery_id, settle
+from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
 from mirror.domain.record import Windows
+from mirror.domain.settling import settle
 from mirror.storage import dead_letters, inbox, keys, workers
 from mirror.storage.commit import Commit, commit
 from mirror.storage.store import Store

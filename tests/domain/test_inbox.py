@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import mirror
 from mirror.domain.changes import Source
 from mirror.domain.dead_letters import DeadLetter
-from mirror.domain.inbox import Entry, decode_entry, encode_entry, make_delivery_id, settle
+from mirror.domain.inbox import Entry, decode_entry, encode_entry, make_delivery_id
 from mirror.domain.lifecycle import Status
+from mirror.domain.settling import settle
 from tests.domain.stories import DAY, START, WINDOWS
 from tests.support import make_body, make_deletion, make_review
 

@@ -146,6 +146,7 @@ async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
         "apply_seconds_count": 0,
         "waiting_reviews": 0,
         "dead_letters": 0,
+        "open_questions": 0,
         "workers": 0,
     }
 

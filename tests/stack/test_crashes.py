@@ -10,9 +10,10 @@ import pytest
 
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
-from mirror.domain.inbox import Entry, decode_entry, encode_entry, make_delivery_id, settle
+from mirror.domain.inbox import Entry, decode_entry, encode_entry, make_delivery_id
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.reducer import fold
+from mirror.domain.settling import settle
 from mirror.settings import Settings
 from mirror.storage import inbox, keys, reads
 from mirror.storage.commit import Commit, commit
@@ -245,7 +246,8 @@ async def test_a_repeated_write_of_the_same_deliveries_stores_them_once(store: S
     entry = Entry(make_delivery_id(at, 0), at, Source.WEBHOOK, make_body(EDITED))
     key_names = ["rm:accepted:same", keys.WAITING, keys.DUE, keys.NUDGE, keys.COUNTERS]
     packed = pack([b"34", encode_entry(entry)])
+    args = [1000, 1000, keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, "deliveries:accepted", packed]
     for _ in range(2):
-        await store.accept(keys=key_names, args=[1000, 1000, keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, packed])
+        await store.accept(keys=key_names, args=args)
 
     assert await inbox.waiting_for(store, 34) == 1

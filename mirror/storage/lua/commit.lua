@@ -3,12 +3,12 @@
 -- begins with the deliveries that were read. If the first is gone, another worker has applied it; if the last is not
 -- where it was, the server has lost some (a failover, or a restart without the last second). Every change of a record
 -- goes through its inbox.
--- KEYS: waiting, due, feed, counters, dead letters, partners
+-- KEYS: waiting, due, feed, counters, dead letters, partners, verify, verify failures
 -- ARGV: prefix of a review's keys, record suffix, inbox suffix, changes suffix, feed length,
 --       then all reviews in one argument, each value behind its length in four bytes (`read_commit` says which): the
 --       client's cost of a command grows with its arguments
 -- Returns for each review 1 when it was written, 0 when not, or the error that one of its keys gave.
-local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS = unpack(KEYS)
+local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS, VERIFY, VERIFY_FAILURES = unpack(KEYS)
 local PREFIX, RECORD, INBOX, CHANGES, FEED_LENGTH, COMMITS = unpack(ARGV)
 local ID_FIRST, ID_LAST = 3, 26 -- an inbox entry begins with `["`, then the delivery id of 24 hexadecimal digits
 local TIME_LAST = 14 -- whose first 12 are the time of receipt in ms
@@ -44,6 +44,7 @@ local function read_commit()
         index_after = read(),
         business_before = read(),
         business_after = read(),
+        verify_at = read(), -- '' to leave it, 0 for no question
         changes = read_rows(4), -- entry, version, kind, delivery id
         letters = read_rows(2), -- delivery id, letter
         counts = read_rows(2), -- name, increment
@@ -79,6 +80,18 @@ local function move(member, before, after)
     end
 end
 
+local function plan_verification(commit)
+    if commit.verify_at == '' then
+        return
+    end
+    if commit.verify_at == '0' then
+        redis.call('ZREM', VERIFY, commit.review_id)
+    else
+        redis.call('ZADD', VERIFY, commit.verify_at, commit.review_id)
+    end
+    redis.call('HDEL', VERIFY_FAILURES, commit.review_id)
+end
+
 local function write(commit)
     local prefix = PREFIX .. commit.review_id
     local inbox, changes = prefix .. INBOX, prefix .. CHANGES
@@ -95,6 +108,7 @@ local function write(commit)
     end
     move(commit.member, commit.index_before, commit.index_after)
     move(commit.member, commit.business_before, commit.business_after)
+    plan_verification(commit)
     for _, change in ipairs(commit.changes) do
         redis.call('RPUSH', changes, change[1])
         redis.call('XADD', FEED, 'MAXLEN', '~', FEED_LENGTH, '*', 'review_id', commit.review_id,

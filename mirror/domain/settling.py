@@ -1,0 +1,79 @@
+"""What becomes of a review's waiting entries, by where each comes from. Performs no I/O."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from mirror.domain import reading
+from mirror.domain.changes import Change, Source
+from mirror.domain.dead_letters import DeadLetter
+from mirror.domain.decisions import Decision
+from mirror.domain.inbox import Entry
+from mirror.domain.record import Delivery, Record, Windows
+from mirror.domain.reducer import reduce
+from mirror.domain.wire import UndecodableError, decode_review
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What became of the entries of one review, in their order.
+
+    `record` is the one after them, None if there was none and still is none. Every entry is either in `decisions` or
+    in `dead_letters`.
+    """
+
+    before: Record | None
+    record: Record | None
+    decisions: list[Decision]
+    dead_letters: list[DeadLetter]
+
+    @property
+    def changes(self) -> list[Change]:
+        return [decision.change for decision in self.decisions if decision.change is not None]
+
+    @property
+    def verification_wanted(self) -> bool | None:
+        """Tell whether Partoo is worth asking about the review now; None: as much as it was before."""
+        wanted = None
+        for decision in self.decisions:
+            if decision.doubt:
+                wanted = True
+            elif decision.change is not None or decision.delivery.source in reading.SOURCES:
+                wanted = False
+        return wanted
+
+
+# Decides what one entry means for a record; raises UndecodableError where it cannot be read.
+Rule = Callable[[Record | None, Entry, Windows], Decision]
+
+
+def _report(record: Record | None, entry: Entry, windows: Windows) -> Decision:
+    review = decode_review(entry.body).review
+    return reduce(record, Delivery(entry.delivery_id, entry.received_at, review, entry.source), windows)
+
+
+def _reading(record: Record | None, entry: Entry, _windows: Windows) -> Decision:
+    return reading.take(record, entry)
+
+
+RULES: Mapping[Source, Rule] = {
+    Source.WEBHOOK: _report,
+    Source.VERIFICATION: _reading,
+    Source.RECONCILIATION: _reading,
+    Source.REPLAY: _report,
+}
+
+
+def settle(record: Record | None, entries: Sequence[Entry], windows: Windows) -> Settled:
+    """Apply entries to a record, in order. What this release cannot read becomes a dead letter and holds up nobody."""
+    before = record
+    decisions: list[Decision] = []
+    dead_letters: list[DeadLetter] = []
+    for entry in entries:
+        try:
+            decision = RULES[entry.source](record, entry, windows)
+        except UndecodableError as error:
+            dead_letters.append(DeadLetter(entry.delivery_id, entry.received_at, error.code, str(error), entry.body))
+            continue
+        record = decision.record
+        decisions.append(decision)
+    return Settled(before, record, decisions, dead_letters)
