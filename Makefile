@@ -1,6 +1,6 @@
 # Each target sets up what it needs: a Python 3.11 or newer with venv is all it asks of the machine.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check audit bench format lock clean
+.PHONY: help setup demo run test check audit bench faithful format lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -10,7 +10,7 @@ VENV_BENCH := .venv-bench
 BENCH_READY := $(VENV_BENCH)/.ready
 VENV_AUDIT := .venv-audit
 AUDIT_READY := $(VENV_AUDIT)/.ready
-SOURCES := service worker mirror simulator dev benchmarks tests
+SOURCES := service worker mirror simulator dev benchmarks faithful tests
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ $(AUDIT_READY): requirements-audit.txt
 format: $(READY) ## rewrite the sources in the project's format
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
+
+faithful: $(READY) ## how many reviews are wrong in the end, over clean to hostile wires, beside ordinary guards: five minutes
+	@$(BIN)/python -m faithful
 
 bench: $(BENCH_READY) ## measure beside the ceiling and peers: a quarter of an hour; QUICK=1 takes a few minutes
 	@$(VENV_BENCH)/bin/python -m benchmarks $(if $(QUICK),--quick)

@@ -50,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redelivery_window: int
     reorder_window: int
     deletion_grace: int
+    delivery_retention: int
     web_concurrency: int
     worker_max_jobs: int
 
@@ -253,6 +254,13 @@ VARIABLES = (
     ),
     Variable(
         "DELETION_GRACE", "7d", duration, "How long a missing review may be away before it is gone. Not used yet."
+    ),
+    Variable(
+        "DELIVERY_RETENTION",
+        "2d",
+        duration,
+        "How long a review's raw deliveries are kept after the last of them was applied, for replay; some 1.5 KB each. "
+        "0s keeps none.",
     ),
     Variable("WEB_CONCURRENCY", "1", _number(1, 64), "Web processes that share the port. Heroku sets it by dyno size."),
     Variable("WORKER_MAX_JOBS", "10", _number(1, 1000), "arq jobs that one worker runs side by side."),

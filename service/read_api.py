@@ -1,11 +1,9 @@
 """The read API: one review, its history, and lists of reviews. Closed unless API_TOKEN is set."""
 
-from collections.abc import Sequence
-
 from aiohttp import web
 
-from mirror.domain.changes import Change
-from mirror.domain.history import first_payload, replay
+from mirror.clock import iso
+from mirror.domain.history import as_of, first_payload
 from mirror.domain.record import Record
 from mirror.storage import reads
 from mirror.views import changes_view, record_view
@@ -27,9 +25,7 @@ async def get_review(request: web.Request) -> web.Response:
         record = await reads.record(request.app[READ_STORE], review_id)
     else:
         record = await _as_of(request, review_id, moment)
-    if record is None:
-        raise _not_found(review_id)
-    return json_response(record_view(record))
+    return json_response(record_view(_present(record, review_id)))
 
 
 async def get_changes(request: web.Request) -> web.Response:
@@ -42,8 +38,8 @@ async def get_changes(request: web.Request) -> web.Response:
     # Only the first sight is worked out from the whole history; most pages do without.
     whole = not shown or shown[0].version == 1
     found = await reads.record_and_changes(store, review_id) if whole else None
-    if whole and found is None:
-        raise _not_found(review_id)
+    if whole:
+        _present(None if found is None else found[0], review_id)
     first = None if found is None else first_payload(*found)
     following = str(shown[0].version) if shown and shown[0].version > 1 else None
     return json_response({"changes": changes_view(shown[::-1], first), "next": following})
@@ -72,16 +68,21 @@ async def list_reviews(request: web.Request) -> web.Response:
     return json_response(answer | corrupt)
 
 
+def _present(record: Record | None, review_id: int) -> Record:
+    """Return a review's record; raise what to answer where there is none, or only a tombstone."""
+    if record is None:
+        raise _not_found(review_id)
+    if record.forgotten_at is not None:
+        raise ServiceError(
+            410, "review_forgotten", f"review {review_id} was erased on demand at {iso(record.forgotten_at)}"
+        )
+    return record
+
+
 def _not_found(review_id: int) -> ServiceError:
     return ServiceError(404, "review_not_found", f"no delivery about review {review_id} has been applied")
 
 
 async def _as_of(request: web.Request, review_id: int, moment: int) -> Record | None:
     found = await reads.record_and_changes(request.app[READ_STORE], review_id)
-    if found is None:
-        return None
-    record, changes = found
-    if moment >= record.last_received_at:
-        return record
-    until: Sequence[Change] = [change for change in changes if change.received_at <= moment]
-    return replay(first_payload(record, changes), until)
+    return None if found is None else as_of(*found, moment)

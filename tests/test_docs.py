@@ -45,7 +45,7 @@ def test_every_log_event_is_explained() -> None:
     explained = text("docs/operations.md")
     pattern = re.compile(r'log\.(?:debug|info|warning|error|exception)\(\s*"([a-z_.]+)"')
     events = {event for source in sources("service", "worker", "mirror") for event in pattern.findall(source)}
-    events |= {f"review.{outcome}" for outcome in (*Kind, "unchanged", "stale")}
+    events |= {f"review.{outcome}" for outcome in (*Kind, "unchanged", "stale", "forgotten")}
     events |= {f"delivery.{status}" for status in ("accepted", "ignored", "tryout", "dead_letter")}
     assert {event for event in events if f"`{event}`" not in explained} == set()
 

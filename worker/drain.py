@@ -3,16 +3,13 @@
 import asyncio
 import time
 
-import msgspec
 import structlog
 
 from mirror.clock import now_ms
-from mirror.domain.inbox import decode_entry
-from mirror.domain.record import SCHEMA_VERSION, Windows
-from mirror.domain.settling import Settled, settle
-from mirror.storage import inbox, reads
-from mirror.storage.commit import Commit, commit
+from mirror.storage import inbox
+from mirror.storage.commit import commit
 from mirror.storage.store import Store
+from worker.deciding import Policy, decide
 from worker.story import tell
 
 # A drain that has worked for this long makes room for arq's other jobs; the next one goes on where it stopped.
@@ -24,19 +21,11 @@ log = structlog.get_logger()
 
 
 class Drainer:
-    """Drains for one process: however many jobs ask, one loop runs, and none that asks is forgotten.
+    """Drains for one process: however many jobs ask, one loop runs, and none that asks is forgotten."""
 
-    `verification_delay`: how long after a decision in doubt Partoo is to be asked, in milliseconds; None: never.
-
-    """
-
-    def __init__(
-        self, store: Store, windows: Windows, *, log_text: bool, verification_delay: int | None = None
-    ) -> None:
+    def __init__(self, store: Store, policy: Policy) -> None:
         self._store = store
-        self._windows = windows
-        self._log_text = log_text
-        self._verification_delay = verification_delay
+        self._policy = policy
         self._asks = False
         self._running = False
         self._asked = False
@@ -81,42 +70,16 @@ class Drainer:
         return True
 
     async def _apply(self, claims: list[inbox.Claim]) -> None:
-        commits = [decided for claim in claims if (decided := self._decide(claim)) is not None]
+        commits = [decided for claim in claims if (decided := decide(claim, self._policy)) is not None]
         if not commits:
             return
         now = now_ms()
-        for one, answer in zip(commits, await commit(self._store, commits, now), strict=True):
+        answers = await commit(self._store, commits, now, self._policy.delivery_retention)
+        for one, answer in zip(commits, answers, strict=True):
             if answer is True:
-                tell(one.review_id, one.settled, now, with_text=self._log_text)
+                self._asks = self._asks or bool(one.verify_at)
+                tell(one.review_id, one.settled, now, with_text=self._policy.log_text)
             elif answer is False:
                 log.debug("drain.conflict", review_id=one.review_id)
             else:
                 log.error("drain.commit_failed", review_id=one.review_id, error=answer)
-
-    def _decide(self, claim: inbox.Claim) -> Commit | None:
-        """Decide on one review's deliveries. A failure leaves them waiting, to be claimed again after the lease."""
-        try:
-            record = None if claim.record is None else reads.decode_record(claim.record)
-            if record is not None and record.schema > SCHEMA_VERSION:
-                log.warning("drain.newer_schema", review_id=claim.review_id, schema=record.schema)
-                return None
-            entries = [decode_entry(data) for data in claim.entries]
-            settled = settle(record, entries, self._windows)
-        except Exception as error:  # one review that breaks must not hold up the others
-            log.exception("drain.review_failed", review_id=claim.review_id, corrupt=_is_corrupt(error))
-            return None
-        if not entries:
-            return None
-        first, last = entries[0].delivery_id, entries[-1].delivery_id
-        return Commit(claim.review_id, first, last, len(entries), settled, self._verify_at(settled))
-
-    def _verify_at(self, settled: Settled) -> int | None:
-        wanted = None if self._verification_delay is None else settled.verification_wanted
-        if not wanted:
-            return None if wanted is None else 0
-        self._asks = True
-        return now_ms() + (self._verification_delay or 0)
-
-
-def _is_corrupt(error: Exception) -> bool:
-    return isinstance(error, msgspec.DecodeError)

@@ -25,6 +25,7 @@ from mirror.storage import keys, workers
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
 from mirror.tasks import end
+from worker.deciding import Policy
 from worker.drain import Drainer
 from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
 from worker.verification import Verifier
@@ -76,12 +77,7 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
     store = Store(connect(settings, redis_url))
     session = aiohttp.ClientSession()
     verifier = _verifier(settings, store, session)
-    drainer = Drainer(
-        store,
-        settings.windows,
-        log_text=settings.log_review_text,
-        verification_delay=None if verifier is None else verifier.delay,
-    )
+    drainer = Drainer(store, _policy(settings))
     worker = _arq_worker(settings, store, {"store": store, "drainer": drainer, "verifier": verifier})
     working = asyncio.create_task(worker.async_run())
     beating = asyncio.create_task(_beat(store, name))
@@ -102,6 +98,15 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
             await workers.leave(store, name)
         with suppress(*UNAVAILABLE):
             await store.close()
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        windows=settings.windows,
+        log_text=settings.log_review_text,
+        delivery_retention=settings.delivery_retention,
+        verification_delay=None if settings.partoo_api_key is None else settings.verification_delay,
+    )
 
 
 def _verifier(settings: Settings, store: Store, session: aiohttp.ClientSession) -> Verifier | None:

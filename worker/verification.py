@@ -76,7 +76,8 @@ class Verifier:
         groups: dict[str, list[tuple[Question, Record]]] = defaultdict(list)
         records = await reads.records(self._store, [question.review_id for question in questions])
         for question, record in zip(questions, records, strict=True):
-            if record is None:
+            if not isinstance(record, Record):
+                # Not mirrored any more, or not readable: the drain tells of the latter.
                 await verification.release(self._store, question, None)
             elif isinstance(record, CorruptError):
                 log.error("record.corrupt", review_id=record.review_id, reason=record.problem)

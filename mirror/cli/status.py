@@ -8,7 +8,7 @@ from mirror.cli.output import write, write_json
 from mirror.clock import iso, now_ms, span
 from mirror.domain.lifecycle import Status
 from mirror.settings import Settings
-from mirror.storage import counters, dead_letters, inbox, reads, workers
+from mirror.storage import corrupt, counters, dead_letters, inbox, reads, workers
 from mirror.storage.store import Store
 
 NAME = "status"
@@ -47,6 +47,7 @@ async def _facts(store: Store) -> dict[str, Any]:
         "workers": heartbeats.alive,
         "last_heartbeat_at": None if heartbeats.last_at is None else iso(heartbeats.last_at),
         "dead_letters": await dead_letters.count(store),
+        "corrupt_records": await corrupt.reviews(store),
         "counters": dict(sorted((await counters.read(store)).items())),
     }
 
@@ -67,6 +68,8 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     last = facts["last_heartbeat_at"]
     yield f"workers       {len(facts['workers'])} ({names})" if names else f"workers       none ({_last_seen(last)})"
     yield f"dead letters  {facts['dead_letters']}"
+    if facts["corrupt_records"]:
+        yield f"corrupt       records of reviews {', '.join(str(one) for one in facts['corrupt_records'])}"
     decisions = {
         name.removeprefix("decisions:"): count
         for name, count in facts["counters"].items()

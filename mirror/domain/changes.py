@@ -26,6 +26,7 @@ class Source(StrEnum):
     VERIFICATION = "verification"
     RECONCILIATION = "reconciliation"
     REPLAY = "replay"
+    FORGET = "forget"  # a demand to erase the review, from `python -m mirror forget`
 
 
 class Difference(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """A review's history read backwards and forwards: its first payload, and its record as of a moment. Performs no I/O."""
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -32,10 +33,30 @@ def replay(first: dict[str, Any], changes: Iterable[Change]) -> Record | None:
     What a record remembers only for the reducer (windows, fingerprints) is not part of a history and stays empty, and
     `last_received_at` is the time of the last change.
     """
+    last = deque(records(first, changes), maxlen=1)
+    return last[0] if last else None
+
+
+def records(first: dict[str, Any], changes: Iterable[Change]) -> Iterator[Record]:
+    """Give the record after each change of a history, as `replay` gives the last of them."""
     record: Record | None = None
     for change in changes:
         record = _begin(first, change) if record is None else _apply(record, change)
-    return record
+        yield record
+
+
+def as_of(record: Record, changes: Sequence[Change], moment: int) -> Record | None:
+    """Return the record as it was at a moment (ms since 1970 UTC), None if the review was not mirrored yet.
+
+    `changes` is its whole history, the oldest first. A review that was forgotten was so at all times.
+    """
+    if moment >= record.last_received_at or record.forgotten_at is not None:
+        return record
+    return replay(first_payload(record, changes), changes_until(changes, moment))
+
+
+def changes_until(changes: Iterable[Change], moment: int) -> list[Change]:
+    return [change for change in changes if change.received_at <= moment]
 
 
 def _begin(first: dict[str, Any], change: Change) -> Record:

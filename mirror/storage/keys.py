@@ -8,6 +8,9 @@ None of these keys may be evicted: Redis must run with `noeviction`.
 REVIEW_PREFIX = "rm:{"
 RECORD_SUFFIX = "}:record"  # string: the record, JSON. No TTL.
 INBOX_SUFFIX = "}:inbox"  # list: accepted deliveries that are not applied yet, oldest first. Gone when empty.
+# list: the deliveries applied in the last DELIVERY_RETENTION, inbox entries as they were, in the order in which they
+# were applied. Its TTL is that time from the last of them; what is older goes when a newer one comes.
+DELIVERIES_SUFFIX = "}:deliveries"
 CHANGES_SUFFIX = "}:changes"  # list: the change history, JSON, oldest first; version v stands at index v - 1. No TTL.
 
 # Reviews whose inbox holds something. Two sorted sets of review ids, times in milliseconds since 1970:
@@ -38,6 +41,7 @@ API_PAUSE = "rm:api:pause"  # string with a TTL: Partoo has answered 429 and nam
 
 COUNTERS = "rm:counters"  # hash: what web processes and workers counted since the beginning. No TTL.
 DEAD_LETTERS = "rm:dead_letters"  # hash: delivery id -> dead letter, JSON. No TTL.
+CORRUPT = "rm:corrupt"  # hash: review id -> bytes of its record that could not be read, set aside for whoever mends it
 WORKERS = "rm:workers"  # sorted set: worker -> last heartbeat
 HEARTBEAT_INTERVAL_MS = 5_000
 WORKER_ALIVE_MS = 20_000  # a worker silent for longer does not count
@@ -58,8 +62,17 @@ def inbox(review_id: int) -> str:
     return f"{REVIEW_PREFIX}{review_id}{INBOX_SUFFIX}"
 
 
+def deliveries(review_id: int) -> str:
+    return f"{REVIEW_PREFIX}{review_id}{DELIVERIES_SUFFIX}"
+
+
 def changes(review_id: int) -> str:
     return f"{REVIEW_PREFIX}{review_id}{CHANGES_SUFFIX}"
+
+
+def review_of(name: str) -> int:
+    """Return the id of the review that a key, one of the above, belongs to."""
+    return int(name.removeprefix(REVIEW_PREFIX).partition("}")[0])
 
 
 def index(status: str, partner: str) -> str:

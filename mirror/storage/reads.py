@@ -67,9 +67,10 @@ async def record_and_changes(store: Store, review_id: int) -> tuple[Record, list
             data, entries = await pipe.execute()
         if data is None:
             return None
-        if not entries:
+        record = _checked(review_id, decode_record(data))
+        if not entries and record.forgotten_at is None:
             raise CorruptError(review_id, "its history is missing")
-        return _checked(review_id, decode_record(data)), _changes(review_id, entries, 1)
+        return record, _changes(review_id, entries, 1)
 
 
 async def changes_page(store: Store, review_id: int, before: int | None, limit: int) -> list[Change]:
@@ -118,7 +119,7 @@ def _changes(review_id: int, entries: Sequence[bytes], first: int | None) -> lis
 
 async def counts_by_status_and_partner(store: Store) -> dict[tuple[str, str], int]:
     """Count the reviews mirrored. Raises one of `connection.UNAVAILABLE`."""
-    pairs = [(status, partner) for status in Status for partner in await _partners(store)]
+    pairs = [(status, partner) for status in Status for partner in await known_partners(store)]
     async with store.redis.pipeline(transaction=False) as pipe:
         for status, partner in pairs:
             pipe.zcard(keys.index(status, partner))
@@ -152,7 +153,8 @@ async def page(store: Store, query: Query) -> Page:
     return Page(found, after if await _next_ids(store, indexes, after, 1) else None, corrupt)
 
 
-async def _partners(store: Store) -> list[str]:
+async def known_partners(store: Store) -> list[str]:
+    """Name the partners seen so far. Raises one of `connection.UNAVAILABLE`."""
     return sorted(
         name.decode(errors="replace") for name in await store.redis.execute_command("SMEMBERS", keys.PARTNERS)
     )
@@ -162,7 +164,7 @@ async def _indexes(store: Store, query: Query) -> list[str]:
     """Choose the indexes that together hold every review the query may match."""
     if query.business_id is not None:
         return [keys.business(query.business_id)]
-    partners = await _partners(store) if query.partner is None else [query.partner]
+    partners = await known_partners(store) if query.partner is None else [query.partner]
     statuses = list(Status) if query.status is None else [query.status]
     return [keys.index(status, partner) for status in statuses for partner in partners]
 
@@ -202,7 +204,7 @@ def _record_or_error(review_id: int, data: bytes) -> Record | CorruptError:
 
 def _matches(record: Record, query: Query) -> bool:
     review = record.review
-    return (
+    return record.forgotten_at is None and (
         (query.status is None or record.status is query.status)
         and (query.partner is None or text_field(review, "partner") == query.partner)
         and (query.business_id is None or text_field(review, "business_id") == query.business_id)

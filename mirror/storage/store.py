@@ -20,6 +20,8 @@ class Store:
         self.claim_verifications = self._script("claim_verifications")
         self.release_verification = self._script("release_verification")
         self.book_request = self._script("book_request")
+        self.retry = self._script("retry")
+        self.rebuild = self._script("rebuild")
 
     def _script(self, name: str) -> Any:
         return self.redis.register_script((_LUA / f"{name}.lua").read_text())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mirror.clock import now_ms
+from mirror.clock import iso, now_ms
 from mirror.domain.changes import Source
 from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
@@ -74,6 +74,26 @@ async def test_trace_as_json_holds_the_record_and_its_changes(store: Store, redi
     assert [change["kind"] for change in found["changes"]] == ["first_seen", "updated"]
     assert found["changes"][1]["fields"]["rating"] == [3, 1]
     assert found["waiting"] == 0
+
+
+async def test_trace_shows_a_review_as_it_was_at_a_moment(store: Store, redis_url: str) -> None:
+    start = now_ms()
+    await apply(store, REVIEW, EDITED, make_deletion(EDITED), gap_ms=86_400_000)
+    then = iso(start + 2 * 86_400_000 - 1_000)
+    lines = [line.strip() for line in mirror(redis_url, "trace", "34", "--at", then).stdout.splitlines()]
+    assert lines[0] == "Review 34, google_my_business, business 5409c35a97bbc544d8e26737, live"
+    assert [line.split(" UTC  ")[1] for line in lines if " UTC  " in line] == [
+        "first seen",
+        "updated",
+        "the review was",
+    ]
+    assert lines[-1].startswith("tags ")
+    found = json.loads(mirror(redis_url, "trace", "34", "--at", then, "--json").stdout)
+    assert (found["review"], found["version"], found["at"]) == (EDITED, 2, then)
+    early = mirror(redis_url, "trace", "34", "--at", "2020-01-01")
+    assert early.returncode == 1
+    assert early.stdout.startswith("Review 34 was not mirrored yet: it was first seen ")
+    assert mirror(redis_url, "trace", "34", "--at", "yesterday").returncode == 2
 
 
 async def test_trace_of_a_review_that_waits_says_so(store: Store, redis_url: str) -> None:

@@ -13,7 +13,6 @@ from mirror.clock import now_ms
 from mirror.domain import reading
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
-from mirror.domain.record import Windows
 from mirror.partoo import api as client
 from mirror.partoo.api import PartooApi
 from mirror.partoo.limiter import Limiter
@@ -23,6 +22,7 @@ from simulator.api.app import make_api
 from simulator.api.options import ApiOptions
 from simulator.api.source import FixedReviews
 from tests.support import make_body
+from worker.deciding import Policy
 from worker.drain import Drainer
 from worker.verification import Verifier
 
@@ -84,7 +84,7 @@ class Mirror:
     def __init__(self, store: Store, api: PartooApi) -> None:
         self.store = store
         self.verifier = Verifier(store, api, 0)
-        self.drainer = Drainer(store, Windows(), log_text=False, verification_delay=0)
+        self.drainer = Drainer(store, Policy(verification_delay=0))
 
     async def tell(self, *reviews: dict[str, Any]) -> None:
         for number, review in enumerate(reviews):

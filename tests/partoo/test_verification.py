@@ -7,13 +7,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from mirror.clock import now_ms
-from mirror.domain.record import Record, Windows
+from mirror.domain.record import Record
 from mirror.storage import keys, reads, verification
 from mirror.storage.store import Store
 from tests.conftest import running_worker
 from tests.partoo.conftest import KEY, Mirror, Partoo
 from tests.support import Client, make_body, make_deletion, make_review, make_settings, send, wait_until
 from worker import verification as asking
+from worker.deciding import Policy
 from worker.drain import Drainer
 
 LIVE = make_review()
@@ -185,7 +186,7 @@ async def test_a_delivery_accepted_after_the_question_is_not_overwritten(mirror:
 async def test_without_a_key_no_question_is_put_and_the_ambiguity_stays_visible(store: Store) -> None:
     mirror = Mirror.__new__(Mirror)
     mirror.store = store
-    mirror.drainer = Drainer(store, Windows(), log_text=False)
+    mirror.drainer = Drainer(store, Policy())
     await mirror.tell(*BACK_TOO_SOON)
     assert (await record_of(mirror)).ambiguous
     assert await verification.count(store) == 0

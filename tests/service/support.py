@@ -14,7 +14,8 @@ from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
 from mirror.storage import inbox, keys
 from mirror.storage.store import Store
-from tests.support import READ, WEBHOOK, Client, make_settings, wait_until
+from tests.support import READ, WEBHOOK, Client, wait_until
+from worker.deciding import Policy
 from worker.drain import Drainer
 
 # 12 September 2025, 08:00:00 UTC
@@ -117,7 +118,7 @@ async def apply(store: Store, *deliveries: tuple[int, int, bytes]) -> list[str]:
         for number, (review_id, at, body) in enumerate(deliveries)
     ]
     await inbox.accept(store, entries)
-    assert await Drainer(store, make_settings().windows, log_text=False).run()
+    assert await Drainer(store, Policy()).run()
     return [entry.delivery_id for _, entry in entries]
 
 

@@ -15,9 +15,9 @@ from mirror.storage.store import Store
 from worker import drain, supervisor
 
 
-async def _commit_and_die(store: Store, commits: Sequence[Commit], now: int) -> list[bool | str]:
+async def _commit_and_die(store: Store, commits: Sequence[Commit], now: int, retention: int = 0) -> list[bool | str]:
     if sys.argv[1] == "after":
-        await commit(store, commits, now)
+        await commit(store, commits, now, retention)
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("still alive")
 
