@@ -15,8 +15,9 @@ from service.acknowledger import Acknowledger
 from service.in_flight import IN_FLIGHT, InFlight
 from service.middleware import around
 from service.nudger import Nudger
+from service.redeliveries import Redeliveries
 from service.requests import REQUEST_IDS, RequestIds, expect
-from service.state import ACKNOWLEDGER, READ_STORE, SETTINGS, STORE, TALLY
+from service.state import ACKNOWLEDGER, READ_STORE, REDELIVERIES, SETTINGS, STORE, TALLY
 from service.tally import Tally
 
 # One for the write under way, one for nudges and dead letters; the other connections are for reading.
@@ -38,16 +39,20 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app[STORE] = store
     app[READ_STORE] = read_store
     app[ACKNOWLEDGER] = Acknowledger(store, nudger)
+    app[REDELIVERIES] = Redeliveries(read_store, settings.redelivery_window)
     app[TALLY] = Tally(read_store)
     _setup_routes(app)
 
     async def background(app: web.Application) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(app[TALLY].run()), asyncio.create_task(nudger.run())]
+        loops = (app[TALLY].run(), app[REDELIVERIES].run(), nudger.run())
+        tasks = [asyncio.create_task(loop) for loop in loops]
         yield
         await app[ACKNOWLEDGER].close()
         await end(*tasks)
         with suppress(*UNAVAILABLE):
             await app[TALLY].flush()
+        with suppress(*UNAVAILABLE):
+            await app[REDELIVERIES].flush()
         for each in (store, read_store):
             with suppress(*UNAVAILABLE):
                 await each.close()

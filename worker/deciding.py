@@ -1,5 +1,7 @@
 """From a claimed review to the commit that settles its deliveries. No I/O but log lines."""
 
+from collections.abc import Mapping
+
 import msgspec
 import structlog
 
@@ -12,6 +14,7 @@ from mirror.domain.settling import Settled, refuse, settle
 from mirror.storage import reads
 from mirror.storage.commit import Commit
 from mirror.storage.inbox import Claim
+from mirror.storage.redeliveries import digest
 
 log = structlog.get_logger()
 
@@ -31,10 +34,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     thresholds: Thresholds = DEFAULT_THRESHOLDS
 
 
-def decide(claim: Claim, policy: Policy) -> Commit | None:
-    """Decide on one review's deliveries; None where they are to wait, and be claimed again after the lease."""
+def decide(claim: Claim, policy: Policy, offered: Mapping[str, int] | None = None) -> Commit | None:
+    """Decide on one review's deliveries; None where they are to wait, and be claimed again after the lease.
+
+    `offered`: when bodies, by their digests, were first offered without being acknowledged.
+    """
     try:
-        entries = [decode_entry(data) for data in claim.entries]
+        entries = [_with_offer(decode_entry(data), offered or {}) for data in claim.entries]
         try:
             record = None if claim.record is None else reads.decode_record(claim.record)
         except msgspec.DecodeError as error:
@@ -52,6 +58,18 @@ def decide(claim: Claim, policy: Policy) -> Commit | None:
     return _commit(claim.review_id, entries, settled, verify_at=_verify_at(settled, policy))
 
 
+def digests(claim: Claim) -> list[str]:
+    """Name the bodies of a claim's deliveries that Partoo may have offered before."""
+    return [digest(decode_entry(data).body) for data in claim.entries]
+
+
+def _with_offer(entry: Entry, offered: Mapping[str, int]) -> Entry:
+    offered_at = offered.get(digest(entry.body)) if offered and entry.source is Source.WEBHOOK else None
+    # The delivery that was not acknowledged may itself have been stored: it is not its own redelivery.
+    is_again = offered_at is not None and offered_at < entry.received_at
+    return msgspec.structs.replace(entry, offered_at=offered_at) if is_again else entry
+
+
 def _refuse(claim: Claim, entries: list[Entry], problem: str) -> Commit:
     """Put the deliveries of a review whose record cannot be read into the dead letters, whence they can be retried."""
     log.error("drain.corrupt_record", review_id=claim.review_id, error=problem, deliveries=len(entries))
@@ -62,7 +80,8 @@ def _commit(
     review_id: int, entries: list[Entry], settled: Settled, *, corrupt: bytes = b"", verify_at: int | None = None
 ) -> Commit:
     first, last = entries[0].delivery_id, entries[-1].delivery_id
-    return Commit(review_id, first, last, len(entries), settled, corrupt=corrupt, verify_at=verify_at)
+    spent = tuple(digest(entry.body) for entry in entries if entry.offered_at is not None)
+    return Commit(review_id, first, last, len(entries), settled, verify_at, corrupt, spent)
 
 
 def _verify_at(settled: Settled, policy: Policy) -> int | None:

@@ -7,10 +7,10 @@ from contextlib import suppress
 import structlog
 
 from mirror.clock import now_ms
-from mirror.storage import inbox
-from mirror.storage.commit import commit
+from mirror.storage import inbox, redeliveries
+from mirror.storage.commit import Commit, commit
 from mirror.storage.store import Store
-from worker.deciding import Policy, decide
+from worker.deciding import Policy, decide, digests
 from worker.story import tell
 
 # A drain that has worked for this long makes room for arq's other jobs; the next one goes on where it stopped.
@@ -78,7 +78,7 @@ class Drainer:
         return True
 
     async def _apply(self, claims: list[inbox.Claim]) -> None:
-        commits = [decided for claim in claims if (decided := decide(claim, self._policy)) is not None]
+        commits = await self._decide(claims)
         if not commits:
             return
         now = now_ms()
@@ -91,3 +91,19 @@ class Drainer:
                 log.debug("drain.conflict", review_id=one.review_id)
             else:
                 log.error("drain.commit_failed", review_id=one.review_id, error=answer)
+
+    async def _decide(self, claims: list[inbox.Claim]) -> list[Commit]:
+        """Decide; and where it matters whether a delivery was offered before, find that out and decide again."""
+        decided = [(claim, decide(claim, self._policy)) for claim in claims]
+        open_claims = [claim for claim, one in decided if one is not None and one.settled.may_be_redeliveries]
+        offered = await self._offered([name for claim in open_claims for name in digests(claim)])
+        if offered:
+            again = {claim.review_id: decide(claim, self._policy, offered) for claim in open_claims}
+            decided = [(claim, again.get(claim.review_id, one)) for claim, one in decided]
+        return [one for _, one in decided if one is not None]
+
+    async def _offered(self, names: list[str]) -> dict[str, int]:
+        if not names:
+            return {}
+        found = await redeliveries.offered(self._store, names)
+        return {name: at for name, at in zip(names, found, strict=True) if at is not None}

@@ -27,6 +27,8 @@ class Delivery(msgspec.Struct, frozen=True):
     received_at: int
     review: dict[str, Any]
     source: Source = Source.WEBHOOK
+    # When the same bytes were first offered, if they were without being acknowledged.
+    offered_at: int | None = None
 
 
 class Windows(msgspec.Struct, frozen=True):

@@ -38,6 +38,11 @@ class Settled(msgspec.Struct, frozen=True):
         return [decision.change for decision in self.decisions if decision.change is not None]
 
     @property
+    def may_be_redeliveries(self) -> bool:
+        """Tell whether it matters if some of the deliveries were offered before."""
+        return any(decision.doubt or decision.outcome == "unchanged" for decision in self.decisions)
+
+    @property
     def verification_wanted(self) -> bool | None:
         """Tell whether Partoo is worth asking about the review now; None: as much as it was before."""
         wanted = None
@@ -55,7 +60,8 @@ Rule = Callable[[Record | None, Entry, Windows], Decision]
 
 def _report(record: Record | None, entry: Entry, windows: Windows) -> Decision:
     review = decode_review(entry.body).review
-    return reduce(record, Delivery(entry.delivery_id, entry.received_at, review, entry.source), windows)
+    delivery = Delivery(entry.delivery_id, entry.received_at, review, entry.source, entry.offered_at)
+    return reduce(record, delivery, windows)
 
 
 def _reading(record: Record | None, entry: Entry, _windows: Windows) -> Decision:

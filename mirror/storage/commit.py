@@ -23,7 +23,7 @@ class Commit(msgspec.Struct, frozen=True):
 
     `verify_at`: when Partoo is to be asked about it (ms since 1970 UTC), 0 not at all, None as was settled before.
     `corrupt` holds the bytes of a record that cannot be read: they are set aside, and the commit takes effect only
-    while they are the record.
+    while they are the record. `spent` are digests of bodies whose redelivery was expected, and has come.
     """
 
     review_id: int
@@ -33,6 +33,7 @@ class Commit(msgspec.Struct, frozen=True):
     settled: Settled
     verify_at: int | None = None
     corrupt: bytes = b""
+    spent: tuple[str, ...] = ()
 
 
 async def commit(
@@ -108,6 +109,7 @@ def _values(one: Commit, now: int) -> list[bytes]:
     for name, count in counts.items():
         values += [name.encode(), b"%d" % count]
     values += [one.corrupt, b"1" if settled.forgets else b""]
+    values += [b"%d" % len(one.spent), *((keys.OFFERED_PREFIX + digest).encode() for digest in one.spent)]
     return values + absences.rows(before, settled.decisions)
 
 

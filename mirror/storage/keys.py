@@ -39,6 +39,10 @@ VERIFY_FAILURES = "rm:verify:failures"  # hash: review id -> how often asking ha
 API_BUCKET = "rm:api:bucket"  # string: until when Partoo's API is booked, ms; expires by itself (see partoo/limiter)
 API_PAUSE = "rm:api:pause"  # string with a TTL: Partoo has answered 429 and named a time to wait
 
+# One for each body that was offered and not acknowledged: when that was, ms. Used up by its redelivery; should none
+# come, the TTL (REDELIVERY_WINDOW) ends the waiting for it.
+OFFERED_PREFIX = "rm:offered:"
+
 COUNTERS = "rm:counters"  # hash: what web processes and workers counted since the beginning. No TTL.
 DEAD_LETTERS = "rm:dead_letters"  # hash: delivery id -> dead letter, JSON. No TTL.
 CORRUPT = "rm:corrupt"  # hash: review id -> bytes of its record that could not be read, set aside for whoever mends it

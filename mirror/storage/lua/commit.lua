@@ -53,6 +53,7 @@ local function read_commit()
         counts = read_rows(2), -- name, increment
         corrupt = read(), -- a record that cannot be read, else ''
         forget = read() ~= '', -- keep nothing of the review but its record, a tombstone
+        spent = read_rows(1), -- keys of redeliveries that were expected
         turns = read_rows(5), -- of absences: kind, moment, partner, business, what to count
     }
 end
@@ -179,6 +180,9 @@ local function write(commit)
     end
     for _, count in ipairs(commit.counts) do
         redis.call('HINCRBY', COUNTERS, count[1], count[2])
+    end
+    for _, spent in ipairs(commit.spent) do
+        redis.call('DEL', spent[1])
     end
     apply_turns(commit.review_id, commit.turns)
     return 1
