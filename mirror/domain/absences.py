@@ -73,6 +73,8 @@ class Overview(msgspec.Struct, frozen=True):
 
 def turns(before: Record | None, decisions: Sequence[Decision]) -> list[Turn]:
     """List the steps of absences that decisions on one review made, in their order."""
+    if _absent(before) is None and all(decision.record.missing_since is None for decision in decisions):
+        return []  # nearly all there is
     found: list[Turn] = []
     for decision in decisions:
         after = decision.record
