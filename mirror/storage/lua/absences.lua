@@ -80,12 +80,16 @@ end
 -- The begin of a window with enough absences for an incident. In order, it ends with this absence; deliveries of
 -- different reviews may be applied a little out of order.
 local function burst_around(scope, moment)
+    local recent, from, to = RECENT .. scope.name, moment - WINDOW, moment + WINDOW
+    local around = redis.call('ZCOUNT', recent, from, to)
+    if around < LEAST then
+        return nil
+    end
     local live = live_reviews(scope)
     local function enough(absences)
         return absences >= LEAST and absences >= SHARE * (live + absences)
     end
-    local recent, from, to = RECENT .. scope.name, moment - WINDOW, moment + WINDOW
-    if not enough(redis.call('ZCOUNT', recent, from, to)) then
+    if not enough(around) then
         return nil
     end
     local members = redis.call('ZRANGEBYSCORE', recent, from, to, 'WITHSCORES')
