@@ -10,10 +10,13 @@ from arq.cron import CronJob
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from worker.drain import Drainer
+from worker.trimming import trim_histories
 
 # arq loses its claim on a job after this and 10 s more; a drain ends by itself long before.
 JOB_TIMEOUT_S = 20
 RETRY_AFTER_S = 1
+# Local time of the worker, which is UTC on most platforms: when little comes in.
+TRIM_HOUR = 3
 SWEEP_SECONDS = frozenset(range(0, 60, 5))
 
 log = structlog.get_logger()
@@ -43,9 +46,12 @@ async def _drain(ctx: dict[str, Any], job: str) -> None:
         raise Retry(defer=RETRY_AFTER_S) from error
 
 
-FUNCTIONS: tuple[Callable[..., Any], ...] = (drain,)
+FUNCTIONS: tuple[Callable[..., Any], ...] = (drain, trim_histories)
 
 
 def cron_jobs() -> list[CronJob]:
     """Make the periodic jobs; they keep state of their own, so that each worker needs new ones."""
-    return [cron(sweep, second=set(SWEEP_SECONDS), run_at_startup=True, keep_result=0, timeout=JOB_TIMEOUT_S)]
+    return [
+        cron(sweep, second=set(SWEEP_SECONDS), run_at_startup=True, keep_result=0, timeout=JOB_TIMEOUT_S),
+        cron(trim_histories, hour={TRIM_HOUR}, minute={30}, keep_result=0, timeout=JOB_TIMEOUT_S),
+    ]

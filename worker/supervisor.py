@@ -104,7 +104,7 @@ def _arq_worker(settings: Settings, store: Store, drainer: Drainer) -> Worker:
         job_serializer=store.redis.job_serializer,
         job_deserializer=store.redis.job_deserializer,
         log_results=False,
-        ctx={"store": store, "drainer": drainer},
+        ctx={"store": store, "drainer": drainer, "history_retention": settings.history_retention},
     )
 
 

@@ -13,6 +13,7 @@ class Kind(StrEnum):
     UPDATED = "updated"
     VANISHED = "vanished"
     REAPPEARED = "reappeared"
+    TRIMMED = "trimmed"  # no change: the beginning of a history whose older entries were trimmed
 
 
 class Source(StrEnum):
@@ -37,6 +38,13 @@ class Difference(msgspec.Struct, frozen=True):
     removed: tuple[str, ...] = ()
 
 
+class Trimmed(msgspec.Struct, frozen=True):
+    """What the entries told that were trimmed from the beginning of a history."""
+
+    first_seen_at: int
+    reappearances: int
+
+
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """One entry of a review's history. Times are milliseconds since 1970 UTC, `missing_for` is in milliseconds.
 
@@ -55,6 +63,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     removed: tuple[str, ...] = ()
     ambiguous: bool = False
     missing_for: int | None = None
+    trimmed: Trimmed | None = None
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> Difference:

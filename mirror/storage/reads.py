@@ -61,10 +61,22 @@ async def changes_page(store: Store, review_id: int, before: int | None, limit: 
 
     Raises one of `connection.UNAVAILABLE`.
     """
-    last = -1 if before is None else before - 2
-    if before is not None and last < 0:
-        return []
-    first = -limit if before is None else max(0, last - limit + 1)
+    if before is None:
+        return await _changes(store, review_id, -limit, -1)
+    while True:
+        # The first entry has version 1, or a higher one once the beginning was trimmed.
+        oldest = await _changes(store, review_id, 0, 0)
+        last = before - 1 - oldest[0].version if oldest else -1
+        if last < 0:
+            return []
+        found = await _changes(store, review_id, max(0, last - limit + 1), last)
+        behind_the_end = last >= await store.redis.execute_command("LLEN", keys.changes(review_id))
+        if behind_the_end or (found and found[-1].version == before - 1):
+            return found
+        # Trimmed at this very moment: the places are others now.
+
+
+async def _changes(store: Store, review_id: int, first: int, last: int) -> list[Change]:
     entries = await store.redis.execute_command("LRANGE", keys.changes(review_id), first, last)
     return [_CHANGE.decode(entry) for entry in entries]
 

@@ -19,6 +19,7 @@ class Store:
         self.commit = self._script("commit")
         self.retry = self._script("retry")
         self.rebuild = self._script("rebuild")
+        self.trim = self._script("trim")
 
     def _script(self, name: str) -> Any:
         return self.redis.register_script((_LUA / f"{name}.lua").read_text())

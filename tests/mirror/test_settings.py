@@ -35,6 +35,7 @@ BAD = {
     "REORDER_WINDOW": BAD_DURATIONS,
     "DELETION_GRACE": BAD_DURATIONS,
     "DELIVERY_RETENTION": BAD_DURATIONS,
+    "HISTORY_RETENTION": BAD_DURATIONS,
     "WEB_CONCURRENCY": ["0", "65", "-1", "two"],
     "WORKER_MAX_JOBS": ["0", "1001", "-1", "two"],
 }
@@ -71,6 +72,7 @@ def test_without_any_variable_the_defaults_are_those_of_the_contract() -> None:
         reorder_window=90_000,
         deletion_grace=7 * 86_400_000,
         delivery_retention=2 * 86_400_000,
+        history_retention=0,
         web_concurrency=1,
         worker_max_jobs=10,
     )
