@@ -12,6 +12,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+@lru_cache(maxsize=64)
 def iso(milliseconds: int) -> str:
     """Write a time given in milliseconds since 1970 as ISO 8601 in UTC, such as `2025-09-15T08:30:00.125Z`."""
     return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
@@ -19,7 +20,7 @@ def iso(milliseconds: int) -> str:
 
 @lru_cache(maxsize=16)
 def _second(seconds: int) -> str:
-    # Log lines and histories come in bursts; formatting a second once spares most of the cost.
+    # Log lines and histories come in bursts; writing a moment or a second once spares most of the cost.
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 

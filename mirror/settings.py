@@ -41,7 +41,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     partoo_webhook_secret: str | None
     partoo_api_url: str
     partoo_api_key: str | None
-    api_token: str | None
+    partoo_api_rate: int
+    verification_delay: int
+    api_token: tuple[str, ...] | None
     log_level: str
     log_format: str | None
     log_review_text: bool
@@ -52,6 +54,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     history_retention: int
     web_concurrency: int
     worker_max_jobs: int
+
+    def __repr__(self) -> str:
+        """Show no value: what shows variables, a traceback or a debugger's log, would show secrets."""
+        return "Settings(...)"
 
     @property
     def windows(self) -> Windows:
@@ -135,6 +141,13 @@ def _token(text: str) -> str:
     return text
 
 
+def _tokens(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(_token(part.strip()) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"{error}, or several such tokens separated by commas") from None
+
+
 class Variable(msgspec.Struct, frozen=True):
     """One environment variable: `default` is as one would write it, empty for none; an empty value counts as unset."""
 
@@ -189,17 +202,34 @@ VARIABLES = (
         "PARTOO_WEBHOOK_SECRET",
         "",
         _secret,
-        "Secret part of the webhook's URL: /webhooks/partoo/SECRET or /webhooks/partoo?key=SECRET. Empty: none.",
+        "Secret that a delivery must carry: /webhooks/partoo/SECRET, /webhooks/partoo?key=SECRET, or the custom header "
+        "X-Webhook-Secret. Empty: none.",
+    ),
+    Variable("PARTOO_API_URL", "", _url("https", "http"), "Partoo's REST API. Empty: the one of PARTOO_ENV."),
+    Variable(
+        "PARTOO_API_KEY",
+        "",
+        _token,
+        "Key for Partoo's REST API (x-APIKey). With it Partoo is asked where a delivery cannot tell. Empty: nobody is.",
     ),
     Variable(
-        "PARTOO_API_URL", "", _url("https", "http"), "Partoo's REST API. Empty: the one of PARTOO_ENV. Not used yet."
+        "PARTOO_API_RATE",
+        "240",
+        _number(1, 60_000),
+        "Requests a minute that all processes together may send to Partoo's API, which allows an organization 300.",
     ),
-    Variable("PARTOO_API_KEY", "", _token, "Key for Partoo's REST API (x-APIKey). Not used yet."),
+    Variable(
+        "VERIFICATION_DELAY",
+        "30s",
+        duration,
+        "How long after a delivery in doubt Partoo is asked: other deliveries may settle it, and questions gather.",
+    ),
     Variable(
         "API_TOKEN",
         "",
-        _token,
-        "Token that opens the read API (Authorization: Bearer). Empty: the read API is closed.",
+        _tokens,
+        "Token that opens the read API (Authorization: Bearer); several, separated by commas, so that one can be "
+        "rotated. Empty: the read API is closed.",
     ),
     Variable("LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error."),
     Variable(

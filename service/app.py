@@ -10,7 +10,7 @@ from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
 from mirror.tasks import end
-from service import health, metrics, read_api, webhook
+from service import health, metrics, openapi, read_api, webhook
 from service.acknowledger import Acknowledger
 from service.in_flight import IN_FLIGHT, InFlight
 from service.middleware import around
@@ -66,6 +66,7 @@ def _setup_routes(app: web.Application) -> None:
         ("GET", "/healthz", health.healthz),
         ("GET", "/readyz", health.readyz),
         ("GET", "/metrics", metrics.metrics),
+        ("GET", "/openapi.json", openapi.openapi),
     )
     for method, path, handler in routes:
         app.router.add_route(method, path, handler, expect_handler=expect)

@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from mirror.clock import now_ms
-from mirror.storage import counters, dead_letters, inbox, reads, workers
+from mirror.storage import counters, dead_letters, inbox, reads, verification, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.histogram import LABELS
 from mirror.storage.store import Store
@@ -27,6 +27,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     oldest_waiting_s: float
     dead_letters: int
     workers: int
+    open_questions: int
 
 
 async def metrics(request: web.Request) -> web.Response:
@@ -40,15 +41,16 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 async def _snapshot(store: Store) -> Snapshot:
-    counts, reviews, backlog, letters, heartbeats = await asyncio.gather(
+    counts, reviews, backlog, letters, heartbeats, questions = await asyncio.gather(
         counters.read(store),
         reads.counts_by_status_and_partner(store),
         inbox.backlog(store),
         dead_letters.count(store),
         workers.heartbeats(store),
+        verification.count(store),
     )
     age = backlog.age_ms(now_ms()) / 1000
-    return Snapshot(counts, reviews, backlog.reviews, age, letters, len(heartbeats.alive))
+    return Snapshot(counts, reviews, backlog.reviews, age, letters, len(heartbeats.alive), questions)
 
 
 class _Fleet(Collector):
@@ -79,12 +81,14 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("waiting_reviews", "Reviews with deliveries that are not applied yet.", snapshot.waiting)
     yield _gauge("oldest_waiting_seconds", "Age of the oldest delivery not applied yet.", snapshot.oldest_waiting_s)
     yield _gauge("dead_letters", "Signed deliveries that could not be read, kept to be retried.", snapshot.dead_letters)
+    yield _gauge("open_questions", "Reviews about which Partoo is still to be asked.", snapshot.open_questions)
     yield _gauge("workers", "Workers with a recent heartbeat.", snapshot.workers)
 
 
 def _counters(counts: Mapping[str, int]) -> Iterator[Metric]:
     yield _labelled(counts, "deliveries", "outcome", "Deliveries received, by what was answered.")
     yield _labelled(counts, "decisions", "decision", "Deliveries applied, by what they meant for their review.")
+    yield _labelled(counts, "verification", "step", "Partoo asked where a delivery could not tell, by what came of it.")
     ambiguous = CounterMetricFamily(
         "reviewmirror_ambiguous_changes", "Changes whose payload and order alone could not vouch for them."
     )

@@ -1,6 +1,5 @@
 """`POST /webhooks/partoo`: the way of one delivery from its raw body to its acknowledgement."""
 
-import hmac
 import random
 import time
 from typing import Any
@@ -13,9 +12,10 @@ from mirror.domain.changes import Source
 from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.signature import SignatureError, verify
-from mirror.domain.wire import SIGNATURE_HEADER, TRYOUT_HEADER, OtherEvent, UndecodableError, decode
+from mirror.domain.wire import SIGNATURE_HEADER, TRYOUT_HEADER, UndecodableError, identify
 from mirror.storage import dead_letters
 from mirror.storage.connection import UNAVAILABLE
+from service.access import check_secret
 from service.body import read_body
 from service.errors import ServiceError, as_service_error, json_response
 from service.requests import LOG_FACTS
@@ -29,7 +29,7 @@ async def receive(request: web.Request) -> web.Response:
     started = time.perf_counter()
     tally = request.app[TALLY]
     try:
-        _check_secret(request)
+        check_secret(request)
         body = await read_body(request)
         key = _verify(request, body)
         delivery_id = make_delivery_id(now_ms(), random.getrandbits(48))
@@ -62,19 +62,6 @@ async def receive(request: web.Request) -> web.Response:
     return json_response({"status": status, "delivery_id": delivery_id})
 
 
-def _check_secret(request: web.Request) -> None:
-    """Let through only who knows the secret, if there is one; to others, there is nothing here."""
-    secret = request.app[SETTINGS].partoo_webhook_secret
-    given = request.match_info.get("secret")
-    if secret is None:
-        known = given is None
-    else:
-        given = given if given is not None else request.query.get("key", "")
-        known = hmac.compare_digest(given.encode(errors="surrogateescape"), secret.encode())
-    if not known:
-        raise ServiceError(404, "not_found", "there is nothing here")
-
-
 def _verify(request: web.Request, body: bytes) -> str:
     """Return the name of the key that vouches for the body."""
     signatures = request.headers.getall(SIGNATURE_HEADER, [])
@@ -90,12 +77,12 @@ async def _take(request: web.Request, delivery_id: str, body: bytes) -> tuple[st
         return "tryout", {}
     received_at = int(delivery_id[:12], 16)
     try:
-        event = decode(body)
+        event_type, review_id = identify(body)
     except UndecodableError as error:
         await dead_letters.keep(request.app[STORE], DeadLetter(delivery_id, received_at, error.code, str(error), body))
         return "dead_letter", {"code": error.code, "reason": str(error)}
-    if isinstance(event, OtherEvent):
-        return "ignored", {"type": event.type[:100]}
+    if review_id is None:
+        return "ignored", {"type": event_type[:100]}
     entry = Entry(delivery_id, received_at, Source.WEBHOOK, body)
-    await request.app[ACKNOWLEDGER].store(event.review_id, entry)
-    return "accepted", {"type": event.type, "review_id": event.review_id}
+    await request.app[ACKNOWLEDGER].store(review_id, entry)
+    return "accepted", {"type": event_type, "review_id": review_id}

@@ -4,19 +4,21 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from simulator.commands import key, scenarios, send
+from simulator.commands import compare, key, scenarios, send, serve
 from simulator.errors import UsageError
 
-_COMMANDS = (key.COMMAND, scenarios.COMMAND, send.COMMAND)
+_COMMANDS = (key.COMMAND, scenarios.COMMAND, send.COMMAND, serve.COMMAND, compare.COMMAND)
 
 _DESCRIPTION = """\
 A Partoo to run on a laptop: signs events, sends them over HTTP, and redelivers
-as Partoo does.
+as Partoo does; serves its REST API; and compares a mirror with the truth.
 """
 _EXAMPLES = """\
   python -m simulator key           make a key; give the receiver the line it prints
   python -m simulator scenarios     what there is to send
   python -m simulator send documented --url http://127.0.0.1:8080/webhooks/partoo
+  python -m simulator serve --url http://127.0.0.1:8080/webhooks/partoo --truth-file truth.json
+  python -m simulator compare --mirror http://127.0.0.1:8080 --token T --truth truth.json
 """
 
 
@@ -43,7 +45,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit status: 0 done, 1 an event was lost, 2 it cannot be done as asked.
+    """Run one command and give its exit status.
+
+    0 done, 1 an event was lost or a review differs, 2 it cannot be done as asked.
 
     Raises SystemExit (2) where the arguments themselves are wrong, and for --help (0).
     """

@@ -44,14 +44,18 @@ def redelivery(step: Step, attempt: Attempt, delay: float) -> str:
 
 def loss(step: Step, delivery: Delivery) -> str:
     """Say which event was lost and why."""
+    return f"{step.name}: {reason_of_loss(delivery)}"
+
+
+def reason_of_loss(delivery: Delivery) -> str:
     last = delivery.attempts[-1]
     reason = _outcome(last)
     error = _field(delivery.answer, "error")
     if isinstance(error, dict):
         reason += f" {error.get('code')}: {error.get('message')}"
     if last.may_be_repeated:
-        return f"{step.name}: lost after {len(delivery.attempts)} attempts, the last: {reason}"
-    return f"{step.name}: lost at once, Partoo never sends again what was answered with {reason}"
+        return f"lost after {len(delivery.attempts)} attempts, the last: {reason}"
+    return f"lost at once, Partoo never sends again what was answered with {reason}"
 
 
 def _answer(delivery: Delivery) -> str:

@@ -3,17 +3,13 @@
 import asyncio
 import time
 
-import msgspec
 import structlog
 
 from mirror.clock import now_ms
-from mirror.domain.changes import Source
-from mirror.domain.inbox import Entry, decode_entry
-from mirror.domain.record import SCHEMA_VERSION, Windows
-from mirror.domain.settling import Settled, refuse, settle
-from mirror.storage import inbox, reads
-from mirror.storage.commit import Commit, commit
+from mirror.storage import inbox
+from mirror.storage.commit import commit
 from mirror.storage.store import Store
+from worker.deciding import Policy, decide
 from worker.story import tell
 
 # A drain that has worked for this long makes room for arq's other jobs; the next one goes on where it stopped.
@@ -27,11 +23,10 @@ log = structlog.get_logger()
 class Drainer:
     """Drains for one process: however many jobs ask, one loop runs, and none that asks is forgotten."""
 
-    def __init__(self, store: Store, windows: Windows, *, retention: int = 0, log_text: bool) -> None:
+    def __init__(self, store: Store, policy: Policy) -> None:
         self._store = store
-        self._windows = windows
-        self._retention = retention
-        self._log_text = log_text
+        self._policy = policy
+        self._asks = False
         self._running = False
         self._asked = False
         self._stopping = False
@@ -39,6 +34,11 @@ class Drainer:
     def stop(self) -> None:
         """Ask the running drain to end after the batch it is at. What is left stays in the inboxes."""
         self._stopping = True
+
+    def take_asks(self) -> bool:
+        """Tell whether a commit since the last call has put a question to Partoo."""
+        asks, self._asks = self._asks, False
+        return asks
 
     async def run(self) -> bool:
         """Drain until nothing is due; returns False if something may be left. Raises one of `connection.UNAVAILABLE`.
@@ -70,47 +70,16 @@ class Drainer:
         return True
 
     async def _apply(self, claims: list[inbox.Claim]) -> None:
-        commits = [decided for claim in claims if (decided := self._decide(claim)) is not None]
+        commits = [decided for claim in claims if (decided := decide(claim, self._policy)) is not None]
         if not commits:
             return
         now = now_ms()
-        for one, answer in zip(commits, await commit(self._store, commits, now, self._retention), strict=True):
+        answers = await commit(self._store, commits, now, self._policy.delivery_retention)
+        for one, answer in zip(commits, answers, strict=True):
             if answer is True:
-                tell(one.review_id, one.settled, now, with_text=self._log_text)
+                self._asks = self._asks or bool(one.verify_at)
+                tell(one.review_id, one.settled, now, with_text=self._policy.log_text)
             elif answer is False:
                 log.debug("drain.conflict", review_id=one.review_id)
             else:
                 log.error("drain.commit_failed", review_id=one.review_id, error=answer)
-
-    def _decide(self, claim: inbox.Claim) -> Commit | None:
-        """Decide on one review's deliveries. A failure leaves them waiting, to be claimed again after the lease."""
-        try:
-            entries = [decode_entry(data) for data in claim.entries]
-            try:
-                record = None if claim.record is None else reads.decode_record(claim.record)
-            except msgspec.DecodeError as error:
-                if not any(entry.source is Source.FORGET for entry in entries):
-                    return _refuse(claim, entries, str(error))
-                record = None  # what cannot be read can be erased
-            if record is not None and record.schema > SCHEMA_VERSION:
-                log.warning("drain.newer_schema", review_id=claim.review_id, schema=record.schema)
-                return None
-            settled = settle(record, entries, self._windows)
-        except Exception as error:  # one review that breaks must not hold up the others
-            log.exception("drain.review_failed", review_id=claim.review_id, corrupt=_is_corrupt(error))
-            return None
-        return _commit(claim.review_id, entries, settled)
-
-
-def _refuse(claim: inbox.Claim, entries: list[Entry], problem: str) -> Commit:
-    """Put the deliveries of a review whose record cannot be read into the dead letters, whence they can be retried."""
-    log.error("drain.corrupt_record", review_id=claim.review_id, error=problem, deliveries=len(entries))
-    return _commit(claim.review_id, entries, refuse(entries, problem), claim.record or b"")
-
-
-def _commit(review_id: int, entries: list[Entry], settled: Settled, corrupt: bytes = b"") -> Commit:
-    return Commit(review_id, entries[0].delivery_id, entries[-1].delivery_id, len(entries), settled, corrupt)
-
-
-def _is_corrupt(error: Exception) -> bool:
-    return isinstance(error, msgspec.DecodeError)

@@ -4,20 +4,26 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from arq import Retry, cron
+from arq import Retry, cron, func
 from arq.cron import CronJob
+from arq.worker import Function
 
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from worker.drain import Drainer
 from worker.trimming import trim_histories
+from worker.verification import MAX_RUN_S, Verifier
 
 # arq loses its claim on a job after this and 10 s more; a drain ends by itself long before.
 JOB_TIMEOUT_S = 20
+# One business with many pages may be under way when a run's time is up.
+VERIFY_TIMEOUT_S = MAX_RUN_S + 60
 RETRY_AFTER_S = 1
 # Local time of the worker, which is UTC on most platforms: when little comes in.
 TRIM_HOUR = 3
 SWEEP_SECONDS = frozenset(range(0, 60, 5))
+# Questions are asked when they are due by jobs of their own; this is for those that got lost, or failed.
+VERIFY_SECONDS = frozenset(range(3, 60, 10))
 
 log = structlog.get_logger()
 
@@ -32,6 +38,20 @@ async def sweep(ctx: dict[str, Any]) -> None:
     await _drain(ctx, "sweep")
 
 
+async def verify(ctx: dict[str, Any]) -> None:
+    """Ask Partoo what is due to be asked. Only a nudge, like `drain`: the questions stand in Redis."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job="verify")
+    verifier: Verifier | None = ctx["verifier"]
+    if verifier is None:
+        return
+    try:
+        await verifier.run()
+    except UNAVAILABLE as error:
+        # The questions claimed are due again when their lease ends.
+        log.warning("verification.interrupted", error=repr(error))
+
+
 async def _drain(ctx: dict[str, Any], job: str) -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job=job)
@@ -40,13 +60,20 @@ async def _drain(ctx: dict[str, Any], job: str) -> None:
     try:
         if not await drainer.run():
             await store.redis.enqueue_job("drain")
+        verifier: Verifier | None = ctx["verifier"]
+        if verifier is not None and drainer.take_asks():
+            await verifier.plan()
     except UNAVAILABLE as error:
         # arq does not retry what it does not know; this it does.
         log.warning("drain.interrupted", error=repr(error))
         raise Retry(defer=RETRY_AFTER_S) from error
 
 
-FUNCTIONS: tuple[Callable[..., Any], ...] = (drain, trim_histories)
+FUNCTIONS: tuple[Function | Callable[..., Any], ...] = (
+    drain,
+    func(verify, timeout=VERIFY_TIMEOUT_S),
+    trim_histories,
+)
 
 
 def cron_jobs() -> list[CronJob]:
@@ -54,4 +81,5 @@ def cron_jobs() -> list[CronJob]:
     return [
         cron(sweep, second=set(SWEEP_SECONDS), run_at_startup=True, keep_result=0, timeout=JOB_TIMEOUT_S),
         cron(trim_histories, hour={TRIM_HOUR}, minute={30}, keep_result=0, timeout=JOB_TIMEOUT_S),
+        cron(verify, second=set(VERIFY_SECONDS), keep_result=0, timeout=VERIFY_TIMEOUT_S),
     ]

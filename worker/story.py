@@ -5,8 +5,8 @@ from typing import Any
 import structlog
 
 from mirror.domain.changes import Change, Kind
+from mirror.domain.decisions import Decision
 from mirror.domain.personal import loggable, public_fields
-from mirror.domain.reducer import Decision
 from mirror.domain.settling import Settled
 
 log = structlog.get_logger()

@@ -11,18 +11,24 @@ import secrets
 import signal
 import socket
 from contextlib import suppress
+from typing import Any
 
+import aiohttp
 import structlog
 from arq.worker import Worker
 
 from mirror.bootstrap import settle_memory
+from mirror.partoo.api import PartooApi
+from mirror.partoo.limiter import Limiter
 from mirror.settings import Settings
 from mirror.storage import keys, workers
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
 from mirror.tasks import end
+from worker.deciding import Policy
 from worker.drain import Drainer
 from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
+from worker.verification import Verifier
 
 # Running jobs may end by themselves for this long after SIGTERM; Heroku kills after 30 s.
 STOP_TIMEOUT_S = 15.0
@@ -69,8 +75,11 @@ async def supervise(settings: Settings, redis_url: str, name: str, stop: asyncio
 
 async def _one_worker(settings: Settings, redis_url: str, name: str, stop: asyncio.Event) -> None:
     store = Store(connect(settings, redis_url))
-    drainer = Drainer(store, settings.windows, retention=settings.delivery_retention, log_text=settings.log_review_text)
-    worker = _arq_worker(settings, store, drainer)
+    session = aiohttp.ClientSession()
+    verifier = _verifier(settings, store, session)
+    drainer = Drainer(store, _policy(settings))
+    ctx = {"store": store, "drainer": drainer, "verifier": verifier, "history_retention": settings.history_retention}
+    worker = _arq_worker(settings, store, ctx)
     working = asyncio.create_task(worker.async_run())
     beating = asyncio.create_task(_beat(store, name))
     stopping = asyncio.create_task(stop.wait())
@@ -80,16 +89,36 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
             working.result()
         if beating.done():
             beating.result()
+        if verifier is not None:
+            verifier.stop()
         await _finish_jobs(worker, drainer)
     finally:
         await end(working, beating, stopping, *worker.tasks.values())
+        await session.close()
         with suppress(*UNAVAILABLE):
             await workers.leave(store, name)
         with suppress(*UNAVAILABLE):
             await store.close()
 
 
-def _arq_worker(settings: Settings, store: Store, drainer: Drainer) -> Worker:
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        windows=settings.windows,
+        log_text=settings.log_review_text,
+        delivery_retention=settings.delivery_retention,
+        verification_delay=None if settings.partoo_api_key is None else settings.verification_delay,
+    )
+
+
+def _verifier(settings: Settings, store: Store, session: aiohttp.ClientSession) -> Verifier | None:
+    if settings.partoo_api_key is None:
+        return None
+    limiter = Limiter(store, settings.partoo_api_rate)
+    api = PartooApi(session, settings.partoo_api_url, settings.partoo_api_key, limiter)
+    return Verifier(store, api, settings.verification_delay)
+
+
+def _arq_worker(settings: Settings, store: Store, ctx: dict[str, Any]) -> Worker:
     return Worker(
         functions=FUNCTIONS,
         cron_jobs=cron_jobs(),
@@ -104,7 +133,7 @@ def _arq_worker(settings: Settings, store: Store, drainer: Drainer) -> Worker:
         job_serializer=store.redis.job_serializer,
         job_deserializer=store.redis.job_deserializer,
         log_results=False,
-        ctx={"store": store, "drainer": drainer, "history_retention": settings.history_retention},
+        ctx=ctx,
     )
 
 

@@ -5,8 +5,9 @@ import time
 import msgspec
 import redis
 
+from mirror.domain.decisions import Decision
 from mirror.domain.record import Delivery, Record, Windows
-from mirror.domain.reducer import Decision, reduce
+from mirror.domain.reducer import reduce
 from mirror.domain.wire import decode_review
 
 _RECORD = msgspec.json.Decoder(Record)

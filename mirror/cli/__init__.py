@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from mirror import bootstrap
 from mirror.cli import dead_letters, doctor, forget, replay, status, trace
+from mirror.domain.record import CorruptError
 from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
@@ -47,6 +48,9 @@ async def _run(settings: Settings, redis_url: str, options: argparse.Namespace) 
     try:
         code: int = await options.run(store, settings, options)
         sys.stdout.flush()
+    except CorruptError as error:
+        sys.stderr.write(f"reviewmirror: {error}; docs/operations.md says what to do\n")
+        return bootstrap.EXIT_FAILED
     except UNAVAILABLE as error:
         if isinstance(error, BrokenPipeError):
             raise

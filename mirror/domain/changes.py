@@ -1,11 +1,14 @@
 """A review's change history: what changed, from what to what, when, and because of which delivery. Performs no I/O."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from mirror.domain.review import canonical
+
+# Milliseconds since 1970 UTC, up to the end of the year 9999: what can be written as a date. Checked when it is read.
+Moment = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]
 
 
 class Kind(StrEnum):
@@ -13,6 +16,7 @@ class Kind(StrEnum):
     UPDATED = "updated"
     VANISHED = "vanished"
     REAPPEARED = "reappeared"
+    CONFIRMED = "confirmed"  # nothing changed, but what was ambiguous no longer is: Partoo was asked
     TRIMMED = "trimmed"  # no change: the beginning of a history whose older entries were trimmed
 
 
@@ -55,14 +59,14 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
     version: int
     kind: Kind
-    received_at: int
+    received_at: Moment
     delivery_id: str
     source: Source = Source.WEBHOOK
     fields: dict[str, tuple[Any, Any]] = {}
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     ambiguous: bool = False
-    missing_for: int | None = None
+    missing_for: Moment | None = None
     trimmed: Trimmed | None = None
 
 

@@ -11,10 +11,10 @@ import msgspec
 
 from mirror.domain.changes import Change, Source
 from mirror.domain.dead_letters import DeadLetter
+from mirror.domain.decisions import Decision
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import SCHEMA_VERSION, Delivery, Record, Windows
-from mirror.domain.reducer import Decision
 from mirror.domain.wire import OtherEvent, UndecodableError, decode
 
 FORGOTTEN = "forgotten"

@@ -8,7 +8,7 @@ import msgspec
 
 from mirror.domain.changes import Change, Kind, redo, undo
 from mirror.domain.lifecycle import FIRST_STATUS, TRANSITIONS, Status, Trigger
-from mirror.domain.record import SCHEMA_VERSION, Record
+from mirror.domain.record import SCHEMA_VERSION, CorruptError, Record
 from mirror.domain.review import is_deleted
 
 
@@ -27,11 +27,13 @@ def first_payload(record: Record, changes: Iterable[Change]) -> dict[str, Any]:
 
     A reappearance is stored against the last live snapshot, not against the deletion before it, so inside an absence
     the payloads on the way are not those of the time; but going back over the vanishing sets right every field that
-    the absence touched.
+    the absence touched. Raises CorruptError where the history does not lead back to a payload of this review.
     """
     payload = record.review
     for change in reversed(list(changes)):
         payload = undo(payload, change)
+    if payload.get("id") != record.id:
+        raise CorruptError(record.id, "its history does not lead back to its first payload")
     return payload
 
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from mirror.domain import reading
 from mirror.domain.changes import Change, Source
 from mirror.domain.dead_letters import CORRUPT_RECORD, DeadLetter, dead_letter
+from mirror.domain.decisions import Decision
 from mirror.domain.forgetting import keep_out, refuse_demand, tombstone_after
 from mirror.domain.inbox import Entry
 from mirror.domain.record import Delivery, Record, Windows
-from mirror.domain.reducer import Decision, reduce
+from mirror.domain.reducer import reduce
 from mirror.domain.wire import UndecodableError, decode_review
 
 
@@ -34,6 +36,17 @@ class Settled(msgspec.Struct, frozen=True):
     def changes(self) -> list[Change]:
         return [decision.change for decision in self.decisions if decision.change is not None]
 
+    @property
+    def verification_wanted(self) -> bool | None:
+        """Tell whether Partoo is worth asking about the review now; None: as much as it was before."""
+        wanted = None
+        for decision in self.decisions:
+            if decision.doubt:
+                wanted = True
+            elif decision.change is not None or decision.delivery.source in reading.SOURCES:
+                wanted = False
+        return wanted
+
 
 # Decides what one entry means for a record; raises UndecodableError where it cannot be read.
 Rule = Callable[[Record | None, Entry, Windows], Decision]
@@ -44,10 +57,14 @@ def _report(record: Record | None, entry: Entry, windows: Windows) -> Decision:
     return reduce(record, Delivery(entry.delivery_id, entry.received_at, review, entry.source), windows)
 
 
+def _reading(record: Record | None, entry: Entry, _windows: Windows) -> Decision:
+    return reading.take(record, entry)
+
+
 RULES: Mapping[Source, Rule] = {
     Source.WEBHOOK: _report,
-    Source.VERIFICATION: _report,
-    Source.RECONCILIATION: _report,
+    Source.VERIFICATION: _reading,
+    Source.RECONCILIATION: _reading,
     Source.REPLAY: _report,
     Source.FORGET: refuse_demand,
 }

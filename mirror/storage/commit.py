@@ -20,6 +20,7 @@ _ENCODE = msgspec.json.Encoder().encode
 class Commit(msgspec.Struct, frozen=True):
     """What to write for one review: the outcome of the first `count` entries of its inbox, and which these were.
 
+    `verify_at`: when Partoo is to be asked about it (ms since 1970 UTC), 0 not at all, None as was settled before.
     `corrupt` holds the bytes of a record that cannot be read: they are set aside, and the commit takes effect only
     while they are the record.
     """
@@ -29,6 +30,7 @@ class Commit(msgspec.Struct, frozen=True):
     last_delivery: str
     count: int
     settled: Settled
+    verify_at: int | None = None
     corrupt: bytes = b""
 
 
@@ -47,7 +49,17 @@ async def commit(store: Store, commits: Sequence[Commit], now: int, retention: i
     return [bool(answer) if isinstance(answer, int) else answer.decode() for answer in answers]
 
 
-_KEYS = [keys.WAITING, keys.DUE, keys.FEED, keys.COUNTERS, keys.DEAD_LETTERS, keys.PARTNERS, keys.CORRUPT]
+_KEYS = [
+    keys.WAITING,
+    keys.DUE,
+    keys.FEED,
+    keys.COUNTERS,
+    keys.DEAD_LETTERS,
+    keys.PARTNERS,
+    keys.CORRUPT,
+    keys.VERIFY,
+    keys.VERIFY_FAILURES,
+]
 _ARGS = [
     keys.REVIEW_PREFIX,
     keys.RECORD_SUFFIX,
@@ -74,6 +86,7 @@ def _values(one: Commit, now: int) -> list[bytes]:
         _index(after),
         _business(before),
         _business(after),
+        b"" if one.verify_at is None else b"%d" % one.verify_at,
     ]
     rows = _feed_of_forgetting(settled) if settled.forgets else [_row(change) for change in settled.changes]
     values += [b"%d" % len(rows), *(value for row in rows for value in row)]

@@ -35,8 +35,10 @@ class Backlog(msgspec.Struct, frozen=True):
         return 0 if self.oldest_at is None else max(0, now - self.oldest_at)
 
 
-async def accept(store: Store, deliveries: Sequence[tuple[int, Entry]]) -> bool:
+async def accept(store: Store, deliveries: Sequence[tuple[int, Entry]], counter: str = "deliveries:accepted") -> bool:
     """Store deliveries, each with the id of its review, in the order given and in one step, or none of them.
+
+    `counter`: what they count as.
 
     Returns whether a nudge is due: whether no arq job that will claim them is on its way. Raises one of
     `connection.UNAVAILABLE`; then the deliveries may or may not have been stored.
@@ -44,7 +46,7 @@ async def accept(store: Store, deliveries: Sequence[tuple[int, Entry]]) -> bool:
     key_names = [keys.ACCEPTED_PREFIX + secrets.token_hex(8), keys.WAITING, keys.DUE, keys.NUDGE, keys.COUNTERS]
     # As text: Lua's numbers end at 2^53.
     packed = pack([part for review_id, entry in deliveries for part in (b"%d" % review_id, encode_entry(entry))])
-    args = [keys.ACCEPTED_TTL_MS, keys.NUDGE_TTL_MS, keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, packed]
+    args = [keys.ACCEPTED_TTL_MS, keys.NUDGE_TTL_MS, keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, counter, packed]
     return bool(await store.accept(keys=key_names, args=args))
 
 

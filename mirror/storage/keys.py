@@ -32,6 +32,14 @@ NUDGE_TTL_MS = 2_000
 ACCEPTED_PREFIX = "rm:accepted:"
 ACCEPTED_TTL_MS = 120_000
 
+# Reviews about which Partoo is to be asked, where there is a key for its API: sorted set of review ids by when the
+# question is due (ms since 1970), or by when the lease of the worker that asks ends. Taken out by the commit that
+# applies the answer, or that brings news which needs no question.
+VERIFY = "rm:verify"
+VERIFY_FAILURES = "rm:verify:failures"  # hash: review id -> how often asking has failed in a row
+API_BUCKET = "rm:api:bucket"  # string: until when Partoo's API is booked, ms; expires by itself (see partoo/limiter)
+API_PAUSE = "rm:api:pause"  # string with a TTL: Partoo has answered 429 and named a time to wait
+
 COUNTERS = "rm:counters"  # hash: what web processes and workers counted since the beginning. No TTL.
 DEAD_LETTERS = "rm:dead_letters"  # hash: delivery id -> dead letter, JSON. No TTL.
 CORRUPT = "rm:corrupt"  # hash: review id -> bytes of its record that could not be read, set aside for whoever mends it
@@ -81,3 +89,8 @@ def business(business_id: str) -> str:
 def member(review_id: int) -> str:
     """Write a review id so that ids sort as text in the order of their numbers."""
     return f"{review_id:019d}"
+
+
+def is_member(member: bytes) -> bool:
+    """Tell whether `member` is what `member()` writes."""
+    return len(member) == 19 and member.isdigit()  # noqa: PLR2004 - as above

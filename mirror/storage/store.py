@@ -9,7 +9,7 @@ _LUA = Path(__file__).parent / "lua"
 
 
 class Store:
-    """`redis` serves the mirror's keys and arq's; the others are the scripts of the same names."""
+    """`redis` serves the mirror's keys and arq's; the other attributes are the scripts of the same names."""
 
     def __init__(self, redis: ArqRedis) -> None:
         self.redis = redis
@@ -17,6 +17,9 @@ class Store:
         self.accept = self._script("accept")
         self.claim = self._script("claim")
         self.commit = self._script("commit")
+        self.claim_verifications = self._script("claim_verifications")
+        self.release_verification = self._script("release_verification")
+        self.book_request = self._script("book_request")
         self.retry = self._script("retry")
         self.rebuild = self._script("rebuild")
         self.trim = self._script("trim")

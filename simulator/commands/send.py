@@ -3,16 +3,13 @@
 import argparse
 import asyncio
 import json
-import math
 import sys
-from pathlib import Path
 
 from aiohttp import ClientSession
-from yarl import URL
 
 from simulator import report
-from simulator.commands import DEFAULT_KEY_FILE, Command
-from simulator.errors import UsageError
+from simulator.commands import Command
+from simulator.commands.arguments import add_key, add_seconds, add_secret, webhook_url
 from simulator.key_file import load_signer
 from simulator.library import load_scenario
 from simulator.playing import Target, play
@@ -39,26 +36,18 @@ _EXAMPLES = """\
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scenario", metavar="SCENARIO", help="a shipped scenario's name, or the path of a file")
     parser.add_argument("--url", required=True, help="the webhook's URL; every event is posted to it")
-    parser.add_argument(
-        "--key",
-        type=Path,
-        default=Path(DEFAULT_KEY_FILE),
-        metavar="FILE",
-        help="the private key that signs, made by the key command (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--secret", metavar="S", help="added to the URL as ?key=S (for a secret in the path, write it in the URL)"
-    )
-    _add_seconds(parser, "--day", 0.0, "how long one day of the scenario lasts; 0: no waiting")
-    _add_seconds(parser, "--retry-base", 1.0, "the first wait before a redelivery; each further one is twice as long")
-    _add_seconds(parser, "--timeout", 10.0, "how long an answer may take; 0: without limit")
+    add_key(parser)
+    add_secret(parser)
+    add_seconds(parser, "--day", 0.0, "how long one day of the scenario lasts; 0: no waiting")
+    add_seconds(parser, "--retry-base", 1.0, "the first wait before a redelivery; each further one is twice as long")
+    add_seconds(parser, "--timeout", 10.0, "how long an answer may take; 0: without limit")
     parser.add_argument("--json", action="store_true", help="one JSON object a line in place of text")
 
 
 def run(args: argparse.Namespace) -> int:
     scenario = load_scenario(args.scenario)
     policy = RetryPolicy(base=args.retry_base, timeout=args.timeout)
-    target = Target(_url(args.url, args.secret), load_signer(args.key), policy)
+    target = Target(webhook_url(args.url, args.secret), load_signer(args.key), policy)
     return asyncio.run(_send(scenario, target, args.day, as_json=args.json))
 
 
@@ -86,35 +75,6 @@ def _print(text: str) -> None:
     # Flushed: whoever reads along, a person or a program, sees each step when it happens.
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def _url(text: str, secret: str | None) -> URL:
-    problem = f'--url "{text}": this is not a URL that can be posted to. Write it as http://host:port/path'
-    try:
-        url = URL(text)
-        # As the resolver will: a host that has no such form raises there, far from the person who typed it.
-        host = (url.host or "").encode("idna")
-    except ValueError:
-        raise UsageError(problem) from None
-    if url.scheme not in {"http", "https"} or not host or b" " in host:
-        raise UsageError(problem)
-    return url if secret is None else url.update_query(key=secret)
-
-
-def _add_seconds(parser: argparse.ArgumentParser, flag: str, default: float, meaning: str) -> None:
-    parser.add_argument(
-        flag, type=_seconds, default=default, metavar="SECONDS", help=f"{meaning} (default: %(default)g)"
-    )
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not math.isfinite(seconds) or seconds < 0:
-        raise argparse.ArgumentTypeError(f'"{text}" is not a number of seconds, 0 or more')
-    return seconds
 
 
 COMMAND = Command("send", "send a scenario's events to a URL", _DESCRIPTION, _EXAMPLES, configure, run)

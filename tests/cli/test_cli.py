@@ -164,6 +164,14 @@ async def test_doctor_is_content_with_a_stack_in_order(store: Store, redis_url: 
     assert "y" * 20 not in shown.stdout
 
 
+def test_doctor_counts_tokens_and_warns_of_the_shortest_without_showing_any(redis_url: str) -> None:
+    shown = mirror(redis_url, "doctor", API_TOKEN=f"{'x' * 20},{'y' * 20}").stdout
+    assert "ok    API_TOKEN: 2 set\n" in shown
+    assert "x" * 20 not in shown
+    shown = mirror(redis_url, "doctor", API_TOKEN=f"{'x' * 20},short").stdout
+    assert "warn  API_TOKEN: shorter than 16 characters\n" in shown
+
+
 def test_doctor_fails_without_a_worker_and_says_how_to_start_one(redis_url: str) -> None:
     shown = mirror(redis_url, "doctor")
     assert shown.returncode == 1
@@ -237,3 +245,28 @@ def test_help_needs_no_configuration(arguments: tuple[str, ...]) -> None:
     shown = mirror("ftp://somewhere", *arguments)
     assert shown.returncode == 0
     assert shown.stdout.startswith("usage: python -m mirror")
+
+
+@pytest.mark.parametrize("arguments", [("trace", "34"), ("trace", "34", "--json")])
+async def test_trace_of_a_record_or_a_history_that_cannot_be_read_is_one_line_on_stderr(
+    store: Store, redis_url: str, arguments: tuple[str, ...]
+) -> None:
+    await apply(store, REVIEW)
+    await store.redis.execute_command("RPUSH", keys.changes(34), b"garbage")
+    shown = mirror(redis_url, *arguments)
+    assert (shown.returncode, shown.stdout) == (1, "")
+    await store.redis.set(keys.record(34), b'{"id": "a secret"}')
+    shown = mirror(redis_url, *arguments)
+    assert (shown.returncode, shown.stdout, len(shown.stderr.splitlines())) == (1, "", 1)
+    assert shown.stderr.startswith("reviewmirror: what Redis holds of review 34 cannot be read: ValidationError")
+    assert "a secret" not in shown.stderr
+
+
+async def test_status_and_doctor_survive_names_and_counts_that_are_none(store: Store, redis_url: str) -> None:
+    await store.redis.execute_command("HSET", keys.COUNTERS, "decisions:updated", "many", b"\xff", "1")
+    await store.redis.execute_command("SADD", keys.PARTNERS, b"\xff\x1b[31m")
+    await store.redis.execute_command("ZADD", keys.WORKERS, now_ms(), b"\xff\x1b[31m")
+    for command in (("status",), ("status", "--json"), ("doctor",)):
+        shown = mirror(redis_url, *command)
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert "\x1b" not in shown.stdout

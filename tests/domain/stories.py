@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from mirror.domain.changes import Source
+from mirror.domain.decisions import Decision
 from mirror.domain.inbox import make_delivery_id
 from mirror.domain.lifecycle import TRANSITIONS, Trigger
 from mirror.domain.record import Delivery, Record, Windows
-from mirror.domain.reducer import Decision, reduce
+from mirror.domain.reducer import reduce
 
 START = 1_757_000_000_000
 SECOND = 1_000

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from mirror.domain.changes import Change, Kind, Source
+from mirror.domain.decisions import MAX_DELETE_DATES
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record
-from mirror.domain.reducer import MAX_DELETE_DATES, reduce
+from mirror.domain.reducer import reduce
 from mirror.domain.review import clock
 from tests.domain.reviews import (
     D10,

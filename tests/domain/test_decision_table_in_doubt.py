@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from mirror.domain.decisions import MAX_LEFT
 from mirror.domain.record import Windows
-from mirror.domain.reducer import MAX_LEFT
 from tests.domain.reviews import D10, D12, DELETED, EQUAL, LIVE, NEWER, OLDER, UNDATED, clockless
 from tests.domain.stories import (
     MINUTE,

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.domain.changes import Change, Source
+from mirror.domain.decisions import MAX_DELETE_DATES, MAX_LEFT, Decision
 from mirror.domain.history import first_payload, replay
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Delivery, Record
-from mirror.domain.reducer import MAX_DELETE_DATES, MAX_LEFT, Decision, fold, reduce
+from mirror.domain.reducer import fold, reduce
 from mirror.domain.review import clock, is_deleted
 from mirror.domain.settling import settle
 from mirror.domain.wire import decode_review
@@ -33,7 +34,7 @@ def as_entries(steps: list[Step]) -> list[Entry]:
     for number, (review, gap) in enumerate(steps):
         at += gap
         body = json.dumps({"type": "review_updated", "payload": {"review": review}}).encode()
-        source = list(Source)[number % len(Source)]
+        source = (Source.WEBHOOK, Source.REPLAY)[number % 2]
         entries.append(Entry(make_delivery_id(at, number), at, source, body))
     return entries
 

@@ -9,6 +9,7 @@ from mirror.domain.record import Windows
 from mirror.storage import inbox
 from mirror.storage.store import Store
 from tests.support import make_body
+from worker.deciding import Policy
 from worker.drain import Drainer
 
 HOUR = 3_600_000
@@ -34,4 +35,4 @@ async def mirror(store: Store, *reviews: dict[str, Any], ago: int = 0, retention
 
 async def drain(store: Store, *, retention: int = 2 * DAY, windows: Windows | None = None) -> None:
     """Apply whatever is due, as a worker does."""
-    assert await Drainer(store, windows or Windows(), retention=retention, log_text=False).run()
+    assert await Drainer(store, Policy(windows=windows or Windows(), delivery_retention=retention)).run()

@@ -8,9 +8,9 @@ import pytest
 from mirror.cli import replay
 from mirror.domain import settling
 from mirror.domain.changes import Source
+from mirror.domain.decisions import Decision
 from mirror.domain.inbox import Entry
 from mirror.domain.record import Record, Windows
-from mirror.domain.reducer import Decision
 from mirror.domain.wire import UndecodableError
 from mirror.storage import dead_letters, deliveries, inbox, keys, reads, rebuilding
 from mirror.storage.store import Store

@@ -6,6 +6,7 @@ import pytest
 from mirror.domain.changes import Source
 from mirror.domain.dead_letters import CORRUPT_RECORD, DeadLetter
 from mirror.domain.inbox import decode_entry, make_delivery_id
+from mirror.domain.reading import encode_reading
 from mirror.domain.record import Windows
 from mirror.storage import corrupt, dead_letters, inbox, keys, reads
 from mirror.storage.commit import commit
@@ -115,7 +116,7 @@ async def test_a_letter_keeps_where_it_came_from(store: Store) -> None:
     (kept,) = await dead_letters.read(store, await dead_letters.ids(store))
     assert (kept.source, kept.review_id) == (Source.VERIFICATION, 34)
 
-    mended = msgspec.structs.replace(kept, body=make_body(EDITED))
+    mended = msgspec.structs.replace(kept, body=encode_reading(EDITED, kept.received_at))
     assert (await retry(store, mended, Windows())).outcome is Outcome.RETRIED
     await drain(store)
     found = await reads.record_and_changes(store, 34)

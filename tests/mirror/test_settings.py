@@ -27,7 +27,9 @@ BAD = {
     "PARTOO_WEBHOOK_SECRET": [*BAD_TOKENS, "a/b", "a?b", "a%20b", "a&b", "a#b", "a+b"],
     "PARTOO_API_URL": [*BAD_URLS, "redis://host"],
     "PARTOO_API_KEY": BAD_TOKENS,
-    "API_TOKEN": BAD_TOKENS,
+    "PARTOO_API_RATE": ["0", "-1", "1.5", "many"],
+    "VERIFICATION_DELAY": BAD_DURATIONS,
+    "API_TOKEN": [*BAD_TOKENS, ",", "one,", ",two", "one,,two", "one,t wo", "one," + "x" * 201],
     "LOG_LEVEL": ["loud", "10", "notset"],
     "LOG_FORMAT": ["xml", "json,console"],
     "LOG_REVIEW_TEXT": BAD_SWITCHES,
@@ -64,6 +66,8 @@ def test_without_any_variable_the_defaults_are_those_of_the_contract() -> None:
         partoo_webhook_secret=None,
         partoo_api_url="https://api.partoo.co/v2",
         partoo_api_key=None,
+        partoo_api_rate=240,
+        verification_delay=30_000,
         api_token=None,
         log_level="info",
         log_format=None,
@@ -122,7 +126,7 @@ def test_values_are_read() -> None:
     assert (read.bind_host, read.port, read.redis_url) == ("::1", 0, "rediss://:p%40ss@host:6380/1")
     assert (read.redis_tls_verify, read.redis_max_connections) == (False, 1000)
     assert (read.partoo_env, read.partoo_webhook_secret) == ("sandbox", "9fa91de19-._~")
-    assert (read.partoo_api_key, read.api_token) == ("k!~", "t")
+    assert (read.partoo_api_key, read.api_token) == ("k!~", ("t",))
     assert (read.log_level, read.log_format, read.log_review_text) == ("debug", "json", True)
     assert (read.windows.redelivery, read.windows.reorder, read.deletion_grace) == (0, 1_500, 259_200_000)
     assert (read.web_concurrency, read.worker_max_jobs) == (64, 1)
@@ -141,6 +145,11 @@ def test_the_sandbox_has_its_own_key_and_api_and_both_can_be_overridden() -> Non
     own = load({"PARTOO_PUBLIC_KEYS": SIGNER.public_key, "PARTOO_API_URL": "http://127.0.0.1:1/v2"})
     assert own.partoo_public_keys == parse_public_keys(SIGNER.public_key)
     assert own.partoo_api_url == "http://127.0.0.1:1/v2"
+
+
+@pytest.mark.parametrize("text", ["old,new", " old , new ", "old,\tnew"])
+def test_several_tokens_may_open_the_read_api_so_that_one_can_be_rotated(text: str) -> None:
+    assert load({"API_TOKEN": text}).api_token == ("old", "new")
 
 
 def test_keys_given_replace_the_built_in_ones_and_do_not_join_them() -> None:
@@ -179,6 +188,12 @@ def test_a_bad_value_is_refused_in_one_line_that_names_the_variable(name: str, v
 def test_the_value_of_a_secret_is_never_repeated(name: str, value: str) -> None:
     error = refusal({name: value})
     assert "hunter2" not in "".join(traceback.format_exception(error))
+
+
+def test_settings_do_not_show_their_values() -> None:
+    secrets = {"PARTOO_WEBHOOK_SECRET": "hunter2", "API_TOKEN": "hunter2,hunter2", "PARTOO_API_KEY": "hunter2"}
+    read = load(secrets | {"REDIS_URL": "redis://:hunter2@host"})
+    assert "hunter2" not in f"{read!r} {read!s} {read}"
 
 
 @pytest.mark.parametrize(

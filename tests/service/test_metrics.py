@@ -17,6 +17,7 @@ from service.server import RUNNER_OPTIONS
 from tests.conftest import StartService
 from tests.service.support import hang_up, head
 from tests.support import WEBHOOK, Client, make_body, make_deletion, make_review, make_settings, send, wait_until
+from worker.deciding import Policy
 from worker.drain import Drainer
 
 Samples = Mapping[str, float]
@@ -68,7 +69,7 @@ async def a_small_story(service: Client, store: Store) -> None:
     await send(service, b"not JSON")
     await service.post(WEBHOOK, data=b"{}")
     await send(service, b"", f"{WEBHOOK}/no-secret")
-    await Drainer(store, make_settings().windows, log_text=False).run()
+    await Drainer(store, Policy()).run()
 
 
 async def test_the_numbers_of_a_small_story_are_right(service: Client, store: Store) -> None:
@@ -146,6 +147,7 @@ async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
         "apply_seconds_count": 0,
         "waiting_reviews": 0,
         "dead_letters": 0,
+        "open_questions": 0,
         "workers": 0,
     }
 
@@ -153,7 +155,7 @@ async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
 async def test_an_odd_partner_does_not_break_the_format(service: Client, store: Store) -> None:
     partner = 'a "partner"\nwith \\ and }é'
     await send(service, make_body(make_review(partner=partner)))
-    await Drainer(store, make_settings().windows, log_text=False).run()
+    await Drainer(store, Policy()).run()
     assert (await samples(service))[f"reviews/{partner}/live"] == 1
 
 

@@ -196,7 +196,7 @@ def test_times_are_numbers_of_seconds(capsys: pytest.CaptureFixture[str], second
     assert f'argument --day: "{seconds}" is not a number of seconds' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], ["key"], ["scenarios"], ["send"]])
+@pytest.mark.parametrize("command", [[], ["key"], ["scenarios"], ["send"], ["serve"], ["compare"]])
 def test_every_help_text_has_examples(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([*command, "--help"])

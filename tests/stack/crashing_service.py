@@ -17,8 +17,10 @@ from service.server import serve
 _accept = inbox.accept
 
 
-async def _accept_and_die(store: Store, deliveries: Sequence[tuple[int, Entry]]) -> bool:
-    await _accept(store, deliveries)
+async def _accept_and_die(
+    store: Store, deliveries: Sequence[tuple[int, Entry]], counter: str = "deliveries:accepted"
+) -> bool:
+    await _accept(store, deliveries, counter)
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("still alive")
 

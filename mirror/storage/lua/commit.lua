@@ -3,13 +3,13 @@
 -- begins with the deliveries that were read. If the first is gone, another worker has applied it; if the last is not
 -- where it was, the server has lost some (a failover, or a restart without the last second). Every change of a record
 -- goes through its inbox.
--- KEYS: waiting, due, feed, counters, dead letters, partners, corrupt
+-- KEYS: waiting, due, feed, counters, dead letters, partners, corrupt, verify, verify failures
 -- ARGV: prefix of a review's keys, record suffix, inbox suffix, changes suffix, feed length, deliveries suffix,
 --       for how long applied deliveries are kept in ms (0: not at all), the time in ms before which they are dropped,
 --       then all reviews in one argument, each value behind its length in four bytes (`read_commit` says which): the
 --       client's cost of a command grows with its arguments
 -- Returns for each review 1 when it was written, 0 when not, or the error that one of its keys gave.
-local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS, CORRUPT = unpack(KEYS)
+local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS, CORRUPT, VERIFY, VERIFY_FAILURES = unpack(KEYS)
 local PREFIX, RECORD, INBOX, CHANGES, FEED_LENGTH, DELIVERIES = unpack(ARGV)
 local RETENTION, OLDEST_KEPT, COMMITS = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
 local ID_FIRST, ID_LAST = 3, 26 -- an inbox entry begins with `["`, then the delivery id of 24 hexadecimal digits
@@ -46,6 +46,7 @@ local function read_commit()
         index_after = read(),
         business_before = read(),
         business_after = read(),
+        verify_at = read(), -- '' to leave it, 0 for no question
         changes = read_rows(4), -- entry ('' where only the feed tells of it), version, kind, delivery id
         letters = read_rows(2), -- delivery id, letter
         counts = read_rows(2), -- name, increment
@@ -124,6 +125,18 @@ local function move(member, before, after)
     end
 end
 
+local function plan_verification(commit)
+    if commit.verify_at == '' then
+        return
+    end
+    if commit.verify_at == '0' then
+        redis.call('ZREM', VERIFY, commit.review_id)
+    else
+        redis.call('ZADD', VERIFY, commit.verify_at, commit.review_id)
+    end
+    redis.call('HDEL', VERIFY_FAILURES, commit.review_id)
+end
+
 local function write(commit)
     local prefix = PREFIX .. commit.review_id
     local inbox, changes, deliveries = prefix .. INBOX, prefix .. CHANGES, prefix .. DELIVERIES
@@ -151,6 +164,7 @@ local function write(commit)
     end
     move(commit.member, commit.index_before, commit.index_after)
     move(commit.member, commit.business_before, commit.business_after)
+    plan_verification(commit)
     for _, change in ipairs(commit.changes) do
         if change[1] ~= '' then
             redis.call('RPUSH', changes, change[1])

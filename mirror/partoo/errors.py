@@ -1,0 +1,25 @@
+"""What asking Partoo may come to.
+
+ApiError               the question is not answered; `str()` says why
+ApiUnavailableError  now: a 5xx, a time-out, an answer that is cut off or contradicts itself; ask again later
+RateLimitedError   429: ask again after `retry_after_s`
+ApiRefusedError      for good, as it is asked: the key is wrong or may not, or the question is malformed
+"""
+
+
+class ApiError(Exception):
+    pass
+
+
+class ApiUnavailableError(ApiError):
+    pass
+
+
+class RateLimitedError(ApiUnavailableError):
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(f"Partoo's API allows no more requests for {retry_after_s:g} s (429)")
+        self.retry_after_s = retry_after_s
+
+
+class ApiRefusedError(ApiError):
+    pass

@@ -1,0 +1,147 @@
+"""Verification: Partoo is asked about the reviews of which a delivery could not tell whether it was news.
+
+The questions of one business are asked together. An answer goes through the review's inbox like every other news, as
+an entry of its own; the commit that applies it also closes the question.
+"""
+
+import random
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from mirror.clock import now_ms
+from mirror.domain.changes import Source
+from mirror.domain.inbox import Entry, make_delivery_id
+from mirror.domain.reading import encode_reading
+from mirror.domain.record import Record
+from mirror.domain.review import text_field
+from mirror.partoo.api import PartooApi
+from mirror.partoo.errors import ApiError, ApiRefusedError
+from mirror.partoo.search import Answer, find
+from mirror.storage import counters, inbox, reads, verification
+from mirror.storage.store import Store
+from mirror.storage.verification import Question
+
+# One run asks for this long at the most; what is left is asked by the next.
+MAX_RUN_S = 60.0
+# How long to wait after a failure before asking again: twice as long after each further one.
+FIRST_RETRY_MS = 10_000
+LAST_RETRY_MS = 3_600_000
+# A question refused for good is asked again all the same: keys are exchanged, and permissions granted.
+REFUSED_RETRY_MS = 600_000
+# A listing that shifts while it is read is read again, but not for ever.
+MAX_SHIFTED = 5
+
+log = structlog.get_logger()
+
+
+class Verifier:
+    """Asks for one process. `delay`: how long a question waits before it is asked, in milliseconds."""
+
+    def __init__(self, store: Store, api: PartooApi, delay: int) -> None:
+        self._store = store
+        self._api = api
+        self.delay = delay
+        self._planned_until = 0.0
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Ask the run under way to end before its next business."""
+        self._stopping = True
+
+    async def plan(self) -> None:
+        """Have a job ask when the questions just committed are due: one for all that come within the delay.
+
+        Raises one of `connection.UNAVAILABLE`; should no job come of it, the periodic one asks.
+        """
+        now = time.monotonic()
+        if now >= self._planned_until:
+            self._planned_until = now + self.delay / 1000
+            await self._store.redis.enqueue_job("verify", _defer_by=timedelta(milliseconds=self.delay))
+
+    async def run(self) -> None:
+        """Ask what is due. Raises one of `connection.UNAVAILABLE`; what was claimed is due again after its lease."""
+        deadline = time.monotonic() + MAX_RUN_S
+        questions = await verification.claim(self._store, now_ms())
+        for business_id, group in (await self._by_business(questions)).items():
+            if self._stopping or time.monotonic() > deadline:
+                await self._put_off([question for question, _ in group], now_ms(), failed=False)
+            else:
+                await self._ask(business_id, group)
+
+    async def _by_business(self, questions: Sequence[Question]) -> dict[str, list[tuple[Question, Record]]]:
+        groups: dict[str, list[tuple[Question, Record]]] = defaultdict(list)
+        records = await reads.records(self._store, [question.review_id for question in questions])
+        for question, record in zip(questions, records, strict=True):
+            if not isinstance(record, Record):
+                # Not mirrored any more, or not readable: the drain tells of the latter.
+                await verification.release(self._store, question, None)
+            else:
+                groups[text_field(record.review, "business_id")].append((question, record))
+        return groups
+
+    async def _ask(self, business_id: str, group: list[tuple[Question, Record]]) -> None:
+        asked_before, started = self._api.requests, time.monotonic()
+        facts = {"business_id": business_id, "reviews": len(group)}
+        try:
+            answer = await find(self._api, [record for _, record in group])
+        except ApiError as error:
+            await self._failed([question for question, _ in group], error, facts)
+            return
+        finally:
+            await counters.add(self._store, {"verification:requests": self._api.requests - asked_before})
+        log.info(
+            "verification.asked",
+            **facts,
+            found=len(answer.found),
+            requests=self._api.requests - asked_before,
+            ms=round((time.monotonic() - started) * 1000),
+        )
+        await self._deliver(answer)
+        await self._settle_omitted(answer, [question for question, _ in group])
+
+    async def _deliver(self, answer: Answer) -> None:
+        """Put answers into the inboxes of their reviews."""
+        if not answer.found:
+            return
+        now = now_ms()
+        entries = []
+        for review_id, found in answer.found.items():
+            delivery_id = make_delivery_id(now, random.getrandbits(48))
+            body = encode_reading(found.review, found.observed_at)
+            entries.append((review_id, Entry(delivery_id, now, Source.VERIFICATION, body)))
+            log.info("verification.answered", review_id=review_id, delivery_id=delivery_id)
+        if await inbox.accept(self._store, entries, counter="verification:answered"):
+            await self._store.redis.enqueue_job("drain")
+
+    async def _settle_omitted(self, answer: Answer, questions: Sequence[Question]) -> None:
+        """Leave as it is what both searches omit; ask again about what a listing that shifted may have hidden."""
+        for question in questions:
+            if question.review_id in answer.found:
+                continue
+            if not answer.complete and question.failures < MAX_SHIFTED:
+                log.warning("verification.listing_shifted", review_id=question.review_id)
+                await self._put_off([question], now_ms(), failed=True)
+                continue
+            log.warning("verification.omitted", review_id=question.review_id, complete=answer.complete)
+            await counters.add(self._store, {"verification:omitted": 1})
+            await verification.release(self._store, question, None)
+
+    async def _failed(self, questions: Sequence[Question], error: ApiError, facts: dict[str, object]) -> None:
+        level = log.error if isinstance(error, ApiRefusedError) else log.warning
+        retry_ms = REFUSED_RETRY_MS if isinstance(error, ApiRefusedError) else _retry_ms(questions[0].failures)
+        level("verification.failed", **facts, error=str(error), retry_in_s=round(retry_ms / 1000, 1))
+        await counters.add(self._store, {"verification:failed": 1})
+        await self._put_off(questions, now_ms() + retry_ms, failed=True)
+
+    async def _put_off(self, questions: Sequence[Question], until: int, *, failed: bool) -> None:
+        for question in questions:
+            await verification.release(self._store, question, until, failed=failed)
+
+
+def _retry_ms(failures: int) -> int:
+    spread = random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries, hides nothing
+    return round(min(FIRST_RETRY_MS * 2.0 ** min(failures, 20), LAST_RETRY_MS) * spread)
