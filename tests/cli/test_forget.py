@@ -80,8 +80,8 @@ async def test_a_server_that_will_not_rewrite_its_append_only_file_is_named(
 
     async def refuse(*arguments: Any, **options: Any) -> Any:
         if arguments[0] == "BGREWRITEAOF":
-            raise ResponseError(problem)  # type: ignore[no-untyped-call]
-        return await execute(*arguments, **options)
+            raise ResponseError(problem)
+        return await execute(*arguments, **options)  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(store.redis, "execute_command", refuse)
     monkeypatch.setattr(forget, "PATIENCE_S", 0.1)
