@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from mirror.domain.incidents import Thresholds
 from mirror.domain.record import Windows
 from mirror.domain.signature import BUILT_IN_KEYS, PublicKey, parse_public_keys
 
@@ -52,6 +53,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deletion_grace: int
     delivery_retention: int
     history_retention: int
+    incident_window: int
+    incident_min_reviews: int
+    incident_share: float
     web_concurrency: int
     worker_max_jobs: int
 
@@ -61,7 +65,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def windows(self) -> Windows:
-        return Windows(redelivery=self.redelivery_window, reorder=self.reorder_window)
+        return Windows(redelivery=self.redelivery_window, reorder=self.reorder_window, grace=self.deletion_grace)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        return Thresholds(self.incident_window, self.incident_min_reviews, self.incident_share)
 
 
 def duration(text: str) -> int:
@@ -70,6 +78,14 @@ def duration(text: str) -> int:
     if match is None:
         raise ValueError("must be a whole number with a unit (ms, s, m, h or d), such as 90s, 1h or 7d")
     return int(match[1]) * _UNITS_MS[match[2]]
+
+
+def percentage(text: str) -> float:
+    """Read a percentage such as `1%` or `2.5%`, as a share from 0 to 1. Raises ValueError."""
+    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%", text)
+    if match is None or float(match[1]) > 100:  # noqa: PLR2004 - per cent
+        raise ValueError("must be a percentage from 0% to 100%, such as 1% or 2.5%")
+    return float(match[1]) / 100
 
 
 def _number(lowest: int, highest: int) -> Callable[[str], int]:
@@ -254,7 +270,26 @@ VARIABLES = (
         "A return to an earlier state within this time, with the same clock, may be a late copy: ambiguous.",
     ),
     Variable(
-        "DELETION_GRACE", "7d", duration, "How long a missing review may be away before it is gone. Not used yet."
+        "DELETION_GRACE",
+        "7d",
+        duration,
+        "How long a missing review may be away before it is gone. It may still come back after that.",
+    ),
+    Variable(
+        "INCIDENT_WINDOW",
+        "1h",
+        duration,
+        "Many reviews of one business or partner that vanish within this time are one incident: none of them is gone "
+        "while it lasts.",
+    ),
+    Variable(
+        "INCIDENT_MIN_REVIEWS", "20", _number(1, 999_999_999), "Fewer reviews than this that vanish are no incident."
+    ),
+    Variable(
+        "INCIDENT_SHARE",
+        "1%",
+        percentage,
+        "Nor are fewer than this share of the live reviews that the business or the partner had.",
     ),
     Variable(
         "DELIVERY_RETENTION",

@@ -10,7 +10,7 @@ from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
 from mirror.tasks import end
-from service import health, metrics, openapi, read_api, webhook
+from service import absence_api, health, metrics, openapi, read_api, webhook
 from service.acknowledger import Acknowledger
 from service.in_flight import IN_FLIGHT, InFlight
 from service.middleware import around
@@ -63,6 +63,8 @@ def _setup_routes(app: web.Application) -> None:
         ("GET", "/reviews", read_api.list_reviews),
         ("GET", "/reviews/{id}", read_api.get_review),
         ("GET", "/reviews/{id}/changes", read_api.get_changes),
+        ("GET", "/stats", absence_api.get_stats),
+        ("GET", "/incidents", absence_api.list_incidents),
         ("GET", "/healthz", health.healthz),
         ("GET", "/readyz", health.readyz),
         ("GET", "/metrics", metrics.metrics),

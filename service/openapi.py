@@ -35,6 +35,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "read_api_closed": (403, "No API_TOKEN is configured: nobody can read."),
     "not_found": (404, "There is nothing here, or the webhook's secret is missing or wrong."),
     "review_not_found": (404, "No delivery about this review has been applied, or not by then."),
+    "history_trimmed": (404, "What is kept of its history does not reach back to that time."),
     "review_forgotten": (410, "The review was erased on demand, and stays so."),
     "method_not_allowed": (405, "The header Allow names the methods that are."),
     "body_timeout": (408, f"The body was not complete within {BODY_TIMEOUT_S:g} s."),
@@ -88,6 +89,7 @@ def _operations() -> list[tuple[str, str, dict[str, Any]]]:
         "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "How many at most."
     )
     cursor = _parameter("cursor", {"type": "string", "pattern": "^[0-9]{1,18}$"}, "`next` of the page before.")
+    of_business = _parameter("business_id", {"type": "string"}, "Of this business alone.")
     filters = [
         _parameter("business_id", {"type": "string"}, "Only reviews of this business."),
         _parameter("status", {"enum": [str(status) for status in Status]}, "Only reviews with this status."),
@@ -103,6 +105,8 @@ def _operations() -> list[tuple[str, str, dict[str, Any]]]:
             "get",
             _read("Show a review's history, newest first", "ChangePage", in_path, limit, cursor),
         ),
+        ("/stats", "get", _read("Tell what a deletion means: how absences ended", "Stats", of_business, limit)),
+        ("/incidents", "get", _read("List reviews that vanished together", "IncidentPage", limit, cursor)),
         ("/healthz", "get", _open("Tell that this process answers", "Health")),
         ("/readyz", "get", _open("Tell whether the mirror as a whole works", "Readiness") | _readiness_errors()),
         ("/metrics", "get", _open("The fleet's counts, in the Prometheus text format", None)),
@@ -132,7 +136,11 @@ def _webhook(*parameters: dict[str, Any]) -> dict[str, Any]:
 
 def _read(summary: str, schema: str, *parameters: dict[str, Any]) -> dict[str, Any]:
     of_one = parameters[0]["in"] == "path"
-    codes = (*_ALWAYS, *_READING, *(("review_not_found", "review_forgotten", "corrupt_record") if of_one else ()))
+    codes = (
+        *_ALWAYS,
+        *_READING,
+        *(("review_not_found", "history_trimmed", "review_forgotten", "corrupt_record") if of_one else ()),
+    )
     return {
         "summary": summary,
         "security": [{"token": []}],

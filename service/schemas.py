@@ -45,6 +45,18 @@ _PARTOO_REVIEW: Schema = {
 
 _ERROR = _object(code=_TEXT | {"pattern": "^[a-z][a-z_]*$"}, message=_TEXT, request_id=_TEXT)
 
+_QUANTILES = _object(p50=_or_null(_SECONDS), p90=_or_null(_SECONDS), p99=_or_null(_SECONDS)) | {
+    "description": "How many seconds those that returned were missing, within 5 %; null before the first."
+}
+_ABSENCES = _object(
+    absences=_WHOLE | {"description": "The sum of returned, gone and going_on."},
+    returned=_WHOLE,
+    gone=_WHOLE,
+    going_on=_WHOLE,
+    returned_from_gone=_WHOLE,
+    returned_after_s=_QUANTILES,
+)
+
 ALL: dict[str, Schema] = {
     "Error": _object(error=_ERROR),
     "PartooReview": _PARTOO_REVIEW,
@@ -89,6 +101,32 @@ ALL: dict[str, Schema] = {
         missing_for=_or_null(_SECONDS | {"description": "For how long the review was missing, in seconds."}),
     ),
     "ChangePage": _object(changes=_list(ref("Change")), next=_CURSOR),
+    "Absences": _ABSENCES,
+    "Stats": {
+        "description": "How absences ended, over all, by partner and by business; or, asked for one business, its own.",
+        "anyOf": [
+            _object(
+                overall=ref("Absences"),
+                by_partner=_list({"allOf": [ref("Absences"), _object(partner=_TEXT)]}),
+                by_business=_list({"allOf": [ref("Absences"), _object(business_id=_TEXT)]}),
+            ),
+            {"allOf": [ref("Absences"), _object(business_id=_TEXT)]},
+        ],
+    },
+    "Incident": _object(
+        {"business_id": _TEXT, "partner": _TEXT},
+        status=_enum(("open", "closed")),
+        opened_at=_MOMENT,
+        closed_at=_or_null(_MOMENT),
+        closed_by=_or_null(_TEXT),
+        first_vanished_at=_MOMENT,
+        last_vanished_at=_MOMENT,
+        absences=_WHOLE,
+        returned=_WHOLE,
+        missing=_WHOLE,
+        returned_after_s=_QUANTILES,
+    ),
+    "IncidentPage": _object(incidents=_list(ref("Incident")), next=_CURSOR),
     "Health": _object(status={"const": "ok"}),
     "Readiness": _object(
         {

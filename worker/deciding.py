@@ -6,6 +6,7 @@ import structlog
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, decode_entry
+from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
 from mirror.domain.record import SCHEMA_VERSION, Windows
 from mirror.domain.settling import Settled, refuse, settle
 from mirror.storage import reads
@@ -19,6 +20,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What the worker's decisions and commits depend on. Durations are in milliseconds.
 
     `delivery_retention`: for how long raw deliveries are kept once applied; 0: not at all.
+    `thresholds`: how many absences are an incident.
     `verification_delay`: how long after a decision in doubt Partoo is to be asked; None: never.
     """
 
@@ -26,6 +28,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     log_text: bool = False
     delivery_retention: int = 0
     verification_delay: int | None = None
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
 
 
 def decide(claim: Claim, policy: Policy) -> Commit | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
 import structlog
 
@@ -27,7 +28,8 @@ class Drainer:
         self._store = store
         self._policy = policy
         self._asks = False
-        self._running = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._asked = False
         self._stopping = False
 
@@ -40,19 +42,25 @@ class Drainer:
         asks, self._asks = self._asks, False
         return asks
 
+    async def wait_until_idle(self, patience_s: float) -> bool:
+        """Wait until no drain runs in this process; returns False if one still does after `patience_s` seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), patience_s)
+        return self._idle.is_set()
+
     async def run(self) -> bool:
         """Drain until nothing is due; returns False if something may be left. Raises one of `connection.UNAVAILABLE`.
 
         If this process is draining already, that drain claims once more before it ends, and this call returns at once.
         """
         self._asked = True
-        if self._running:
+        if not self._idle.is_set():
             return True
-        self._running = True
+        self._idle.clear()
         try:
             return await self._run_until_idle()
         finally:
-            self._running = False
+            self._idle.set()
 
     async def _run_until_idle(self) -> bool:
         deadline = time.monotonic() + MAX_RUN_S
@@ -74,7 +82,7 @@ class Drainer:
         if not commits:
             return
         now = now_ms()
-        answers = await commit(self._store, commits, now, self._policy.delivery_retention)
+        answers = await commit(self._store, commits, now, self._policy.delivery_retention, self._policy.thresholds)
         for one, answer in zip(commits, answers, strict=True):
             if answer is True:
                 self._asks = self._asks or bool(one.verify_at)

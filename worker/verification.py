@@ -16,7 +16,7 @@ from mirror.clock import now_ms
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.reading import encode_reading
-from mirror.domain.record import Record
+from mirror.domain.record import CorruptError, Record
 from mirror.domain.review import text_field
 from mirror.partoo.api import PartooApi
 from mirror.partoo.errors import ApiError, ApiRefusedError
@@ -76,9 +76,12 @@ class Verifier:
         groups: dict[str, list[tuple[Question, Record]]] = defaultdict(list)
         records = await reads.records(self._store, [question.review_id for question in questions])
         for question, record in zip(questions, records, strict=True):
-            if not isinstance(record, Record):
-                # Not mirrored any more, or not readable: the drain tells of the latter.
+            if not isinstance(record, Record) or record.forgotten_at is not None:
+                # Not mirrored, not readable (the drain tells of that), or erased on demand.
                 await verification.release(self._store, question, None)
+            elif isinstance(record, CorruptError):
+                log.error("record.corrupt", review_id=record.review_id, reason=record.problem)
+                await self._put_off([question], now_ms() + _retry_ms(question.failures), failed=True)
             else:
                 groups[text_field(record.review, "business_id")].append((question, record))
         return groups

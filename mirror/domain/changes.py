@@ -18,6 +18,7 @@ class Kind(StrEnum):
     REAPPEARED = "reappeared"
     CONFIRMED = "confirmed"  # nothing changed, but what was ambiguous no longer is: Partoo was asked
     TRIMMED = "trimmed"  # no change: the beginning of a history whose older entries were trimmed
+    GONE = "gone"
 
 
 class Source(StrEnum):
@@ -28,6 +29,7 @@ class Source(StrEnum):
     RECONCILIATION = "reconciliation"
     REPLAY = "replay"
     FORGET = "forget"  # a demand to erase the review, from `python -m mirror forget`
+    GRACE = "grace"  # not news from Partoo: a check of ours that an absence has outlasted DELETION_GRACE
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -54,7 +56,8 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `fields`, `added` and `removed` are those of a Difference. For `reappeared` they are taken against the last live
     snapshot, and where there is none against the deleted payload. For `first_seen` they are left out, as the first
-    payload can be worked out from the record (`mirror.domain.history`) and would double what a review weighs.
+    payload can be worked out from the record (`mirror.domain.history`) and would double what a review weighs. `gone`
+    has none: the payload stays as it is.
     """
 
     version: int

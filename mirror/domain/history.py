@@ -97,7 +97,8 @@ def _apply(record: Record, change: Change) -> Record:
     returned = change.kind is Kind.REAPPEARED
     base = record.last_live if returned and record.last_live is not None else record.review
     review = redo(base, change)
-    status = TRANSITIONS[record.status, _trigger(review)]
+    trigger = Trigger.GRACE_OVER if change.kind is Kind.GONE else _trigger(review)
+    status = TRANSITIONS[record.status, trigger]
     last_live, missing_since = record.last_live, record.missing_since
     if change.kind is Kind.VANISHED:
         last_live, missing_since = record.review, change.received_at

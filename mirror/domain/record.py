@@ -30,10 +30,15 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class Windows(msgspec.Struct, frozen=True):
-    """How close together, in milliseconds, two deliveries must be for their order to be in doubt."""
+    """The lengths of time, in milliseconds, that decisions depend on.
+
+    How close together two deliveries must be for their order to be in doubt (`redelivery`, `reorder`), and how long an
+    absence must last for the review to be gone (`grace`).
+    """
 
     redelivery: int = 3_600_000
     reorder: int = 90_000
+    grace: int = 7 * 86_400_000
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -9,6 +9,7 @@ from mirror.domain.changes import Change, Source
 from mirror.domain.dead_letters import CORRUPT_RECORD, DeadLetter, dead_letter
 from mirror.domain.decisions import Decision
 from mirror.domain.forgetting import keep_out, refuse_demand, tombstone_after
+from mirror.domain.grace import end_grace
 from mirror.domain.inbox import Entry
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.reducer import reduce
@@ -67,6 +68,7 @@ RULES: Mapping[Source, Rule] = {
     Source.RECONCILIATION: _reading,
     Source.REPLAY: _report,
     Source.FORGET: refuse_demand,
+    Source.GRACE: end_grace,
 }
 
 

@@ -6,10 +6,11 @@ import msgspec
 
 from mirror.domain.changes import Change, Source
 from mirror.domain.forgetting import FORGOTTEN
+from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
 from mirror.domain.record import Record
 from mirror.domain.review import text_field
 from mirror.domain.settling import Settled
-from mirror.storage import keys
+from mirror.storage import absences, keys
 from mirror.storage.histogram import bucket
 from mirror.storage.packing import pack
 from mirror.storage.store import Store
@@ -34,10 +35,17 @@ class Commit(msgspec.Struct, frozen=True):
     corrupt: bytes = b""
 
 
-async def commit(store: Store, commits: Sequence[Commit], now: int, retention: int = 0) -> list[bool | str]:
+async def commit(
+    store: Store,
+    commits: Sequence[Commit],
+    now: int,
+    retention: int = 0,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+) -> list[bool | str]:
     """Write commits, each review in a step of its own, all in one round trip; `now` is in milliseconds since 1970 UTC.
 
-    The raw deliveries stay for `retention` milliseconds (0: not at all).
+    The raw deliveries stay for `retention` milliseconds (0: not at all). `thresholds` say how many absences are an
+    incident.
 
     Gives for each: True when it was written; False when the inbox did not begin with these deliveries any more, most
     likely because another worker was faster, or when a corrupt record has been mended meanwhile; or the error that
@@ -45,7 +53,8 @@ async def commit(store: Store, commits: Sequence[Commit], now: int, retention: i
     may not have been written, and writing it again is harmless.
     """
     packed = pack([value for one in commits for value in _values(one, now)])
-    answers = await store.commit(keys=_KEYS, args=[*_ARGS, retention, now - retention, packed])
+    args = [*_ARGS, retention, now - retention, packed, *absences.arguments(thresholds, now)]
+    answers = await store.commit(keys=[*_KEYS, *absences.KEYS], args=args)
     return [bool(answer) if isinstance(answer, int) else answer.decode() for answer in answers]
 
 
@@ -99,7 +108,7 @@ def _values(one: Commit, now: int) -> list[bytes]:
     for name, count in counts.items():
         values += [name.encode(), b"%d" % count]
     values += [one.corrupt, b"1" if settled.forgets else b""]
-    return values
+    return values + absences.rows(before, settled.decisions)
 
 
 def _row(change: Change) -> tuple[bytes, ...]:

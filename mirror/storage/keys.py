@@ -54,6 +54,19 @@ FEED_LENGTH = 100_000  # about how many of the newest entries it keeps
 # Indexes: sorted sets of review ids, padded to sort as text, all with score 0.
 PARTNERS = "rm:partners"  # set: the partners seen, to know the indexes by status and partner
 
+# Absences: of reviews reported deleted. commit.lua writes all of these, unless another writer is named.
+ABSENCES = "rm:absences"  # sorted set: id of a missing review -> from when its grace counts; not those that are held
+STATS_PREFIX = (
+    "rm:absence_stats:"  # hashes, `all`, one a partner, one a business: how absences ended, and when. No TTL.
+)
+ABSENT_BUSINESSES = "rm:absent_businesses"  # sorted set: business -> how many absences its reviews had
+RECENT_PREFIX = "rm:absences:recent:"  # sorted sets, one a partner, one a business: the absences of the last windows
+INCIDENTS = "rm:incidents"  # set: the scopes, `business:…` or `partner:…`, that have an open incident
+INCIDENT_PREFIX = "rm:incident:"  # hash: an open incident's times and counts
+HELD_PREFIX = "rm:incident_reviews:"  # sorted set: its reviews that are still missing -> missing since when
+CLOSED_INCIDENTS = "rm:incidents:closed"  # sorted set: a closed incident, JSON -> when. Written by close_incident.lua.
+CLOSED_INCIDENTS_KEPT = 1_000  # the newest
+
 
 def record(review_id: int) -> str:
     return f"{REVIEW_PREFIX}{review_id}{RECORD_SUFFIX}"

@@ -13,7 +13,7 @@ from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
 from mirror.domain.record import Windows
 from mirror.domain.settling import settle
-from mirror.storage import dead_letters, inbox, keys, workers
+from mirror.storage import dead_letters, inbox, keys, reads, workers
 from mirror.storage.commit import Commit, commit
 from mirror.storage.store import Store
 from tests.stack.processes import environment
@@ -39,8 +39,8 @@ def mirror(redis_url: str, *arguments: str, **variables: str) -> "subprocess.Com
     )
 
 
-async def apply(store: Store, *reviews: dict[str, Any], gap_ms: int = 0) -> None:
-    """Accept and apply deliveries that lie `gap_ms` apart."""
+async def apply(store: Store, *reviews: dict[str, Any], gap_ms: int = 0, known: bool = False) -> None:
+    """Accept and apply deliveries that lie `gap_ms` apart; `known` if they are about reviews that are mirrored."""
     start = now_ms()
     for number, review in enumerate(reviews):
         at = start + number * gap_ms
@@ -48,7 +48,8 @@ async def apply(store: Store, *reviews: dict[str, Any], gap_ms: int = 0) -> None
         await inbox.accept(store, [(review["id"], entry)])
     for claimed in await inbox.claim(store):
         entries = [decode_entry(data) for data in claimed.entries]
-        decided = settle(None, entries, Windows())
+        before = reads.decode_record(claimed.record) if known and claimed.record is not None else None
+        decided = settle(before, entries, Windows())
         one = Commit(claimed.review_id, entries[0].delivery_id, entries[-1].delivery_id, len(entries), decided)
         assert await commit(store, [one], start) == [True]
 
@@ -137,11 +138,52 @@ async def test_status_shows_the_mirror_at_a_glance(store: Store, redis_url: str)
     assert lines[1].strip() == "facebook: 1 live, 0 missing, 0 gone"
     assert lines[3].startswith("waiting       1 review, the oldest delivery for 1 min 3")
     assert lines[4] == "workers       1 (host:1:ab)"
-    assert lines[5] == "dead letters  1"
-    assert lines[6] == "applied       3 deliveries (first_seen 2, vanished 1)"
+    assert lines[5] == "incidents     none open"
+    assert lines[6] == "dead letters  1"
+    assert lines[7] == "applied       3 deliveries (first_seen 2, vanished 1)"
     as_json = json.loads(mirror(redis_url, "status", "--json").stdout)
     assert as_json["reviews"] == {"live": 1, "missing": 1, "gone": 0}
     assert as_json["waiting_reviews"] == 1
+
+
+async def test_status_shows_the_open_incidents(store: Store, redis_url: str) -> None:
+    business, others = REVIEW["business_id"], [f"b{number}" for number in range(10)]
+    for number, business_id in enumerate([business, *others]):
+        ids = range(100 * number, 100 * number + 20)
+        await apply(store, *(make_deletion(make_review(one, business_id=business_id, partner=...)) for one in ids))
+    await apply(store, *(make_review(one, partner=...) for one in range(4)), known=True)
+    lines = mirror(redis_url, "status").stdout.splitlines()
+    start = lines.index("incidents     11 open, they hold 216 missing reviews")
+    assert lines[start + 11].strip() == "and 1 more: --json shows all"
+    found = json.loads(mirror(redis_url, "status", "--json").stdout)["open_incidents"]
+    assert len(found) == 11
+    (one,) = [incident for incident in found if incident["business_id"] == business]
+    assert (one["absences"], one["returned"], one["missing"]) == (20, 4, 16)
+
+
+async def test_stats_tell_what_a_deletion_means(store: Store, redis_url: str) -> None:
+    assert mirror(redis_url, "stats").stdout == "no review has been missing\n"
+    for number in range(3):
+        await apply(store, make_deletion(make_review(number, business_id=f"b{number % 2}")))
+    await apply(store, make_review(0, business_id="b0"), known=True)
+    lines = mirror(redis_url, "stats", "--limit", "1").stdout.splitlines()
+    one_second = "back after p50 1.0 s, p90 1.0 s, p99 1.0 s"
+    assert lines == [
+        f"3 absences: 1 returned, 0 gone, 2 going on; {one_second}",
+        "",
+        "by partner",
+        f"  google_my_business: 3 absences: 1 returned, 0 gone, 2 going on; {one_second}",
+        "",
+        "by business",
+        f"  b0: 2 absences: 1 returned, 0 gone, 1 going on; {one_second}",
+    ]
+    assert mirror(redis_url, "stats", "--business-id", "b1").stdout == ("1 absence: 0 returned, 0 gone, 1 going on\n")
+    found = json.loads(mirror(redis_url, "stats", "--json").stdout)
+    assert [business["business_id"] for business in found["by_business"]] == ["b0", "b1"]
+    assert (found["overall"]["absences"], found["overall"]["returned"], found["overall"]["going_on"]) == (3, 1, 2)
+    found = json.loads(mirror(redis_url, "stats", "--json", "--business-id", "b1").stdout)
+    assert (found["business_id"], found["absences"]) == ("b1", 1)
+    assert mirror(redis_url, "stats", "--limit", "0").returncode == 2
 
 
 def test_status_of_an_empty_mirror(redis_url: str) -> None:
@@ -150,6 +192,7 @@ def test_status_of_an_empty_mirror(redis_url: str) -> None:
         "reviews       none yet",
         "waiting       nothing",
         "workers       none (no heartbeat in the last day)",
+        "incidents     none open",
         "dead letters  0",
         "applied       0 deliveries",
     ]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mirror.domain.incidents import Thresholds
 from mirror.domain.signature import BUILT_IN_KEYS, parse_public_keys
 from mirror.settings import VARIABLES, Settings, SettingsError, duration, load
 from tests.support import SIGNER
@@ -38,6 +39,9 @@ BAD = {
     "DELETION_GRACE": BAD_DURATIONS,
     "DELIVERY_RETENTION": BAD_DURATIONS,
     "HISTORY_RETENTION": BAD_DURATIONS,
+    "INCIDENT_WINDOW": BAD_DURATIONS,
+    "INCIDENT_MIN_REVIEWS": ["0", "-1", "1.5", "twenty"],
+    "INCIDENT_SHARE": ["1", "0.01", "101%", "-1%", "1 %", "%", "1.%", ".5%", "1,5%", "100.001%", "NaN%", "\u0661%"],
     "WEB_CONCURRENCY": ["0", "65", "-1", "two"],
     "WORKER_MAX_JOBS": ["0", "1001", "-1", "two"],
 }
@@ -77,6 +81,9 @@ def test_without_any_variable_the_defaults_are_those_of_the_contract() -> None:
         deletion_grace=7 * 86_400_000,
         delivery_retention=2 * 86_400_000,
         history_retention=0,
+        incident_window=3_600_000,
+        incident_min_reviews=20,
+        incident_share=0.01,
         web_concurrency=1,
         worker_max_jobs=10,
     )
@@ -119,6 +126,9 @@ def test_values_are_read() -> None:
             "REDELIVERY_WINDOW": "0s",
             "REORDER_WINDOW": "1500ms",
             "DELETION_GRACE": "72h",
+            "INCIDENT_WINDOW": "10m",
+            "INCIDENT_MIN_REVIEWS": "1",
+            "INCIDENT_SHARE": "2.5%",
             "WEB_CONCURRENCY": "64",
             "WORKER_MAX_JOBS": "1",
         }
@@ -128,7 +138,8 @@ def test_values_are_read() -> None:
     assert (read.partoo_env, read.partoo_webhook_secret) == ("sandbox", "9fa91de19-._~")
     assert (read.partoo_api_key, read.api_token) == ("k!~", ("t",))
     assert (read.log_level, read.log_format, read.log_review_text) == ("debug", "json", True)
-    assert (read.windows.redelivery, read.windows.reorder, read.deletion_grace) == (0, 1_500, 259_200_000)
+    assert (read.windows.redelivery, read.windows.reorder, read.windows.grace) == (0, 1_500, 259_200_000)
+    assert read.thresholds == Thresholds(window=600_000, reviews=1, share=0.025)
     assert (read.web_concurrency, read.worker_max_jobs) == (64, 1)
 
 

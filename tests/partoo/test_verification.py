@@ -69,6 +69,21 @@ async def test_a_late_first_delivery_with_the_same_clock_is_put_right_though_it_
     assert (await record_of(mirror)).review == tagged
 
 
+async def test_a_record_that_cannot_be_read_holds_up_no_other_question_and_is_asked_about_later(
+    mirror: Mirror, partoo: Partoo
+) -> None:
+    for number in (34, 35):
+        live = make_review(number)
+        partoo.reviews.put(live)
+        await mirror.tell(live, make_deletion(live), live)
+    await mirror.store.redis.set(keys.record(34), b"garbage")
+    with capture_logs() as logs:
+        await mirror.verify()
+    assert [line["review_id"] for line in logs if line["event"] == "record.corrupt"] == [34]
+    assert not (await record_of(mirror, 35)).ambiguous
+    assert await verification.count(mirror.store) == 1
+
+
 async def test_the_questions_of_one_business_are_asked_together(mirror: Mirror, partoo: Partoo) -> None:
     for number in range(20):
         live = make_review(number)

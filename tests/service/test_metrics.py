@@ -138,6 +138,16 @@ async def test_what_waits_and_who_works_is_shown(service: Client, store: Store) 
     assert 90 <= found["oldest_waiting_seconds"] < 95
 
 
+async def test_open_incidents_and_the_reviews_they_hold_are_shown(service: Client, store: Store) -> None:
+    for number in range(24):
+        await send(service, make_body(make_deletion(make_review(number))))
+    await Drainer(store, Policy()).run()
+    await send(service, make_body(make_review(0)))
+    await Drainer(store, Policy()).run()
+    found = await samples(service)
+    assert (found["open_incidents"], found["held_reviews"]) == (1, 23)
+
+
 async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
     found = await samples(service)
     assert steady(found) == {
@@ -149,6 +159,8 @@ async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
         "dead_letters": 0,
         "open_questions": 0,
         "workers": 0,
+        "open_incidents": 0,
+        "held_reviews": 0,
     }
 
 

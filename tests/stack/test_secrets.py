@@ -13,7 +13,7 @@ import redis
 from mirror.storage import keys
 from tests.stack import processes
 from tests.stack.processes import Process, RedisServer
-from tests.support import make_body, make_review, signed, wait_until
+from tests.support import make_body, make_deletion, make_review, signed, wait_until
 
 SECRET, KEY, PASSWORD = "webhook-5ecret-9fa91de19", "partoo-key-77c1b2", "redis-pa55word-4e1d"
 TOKENS = ("reader-t0ken-one-6ab3", "reader-t0ken-two-93fe")
@@ -26,6 +26,8 @@ VARIABLES = {
     "PARTOO_WEBHOOK_SECRET": SECRET,
     "API_TOKEN": ",".join(TOKENS),
     "PARTOO_API_KEY": KEY,
+    "PARTOO_API_URL": "http://127.0.0.1:1/v2",
+    "VERIFICATION_DELAY": "0s",
     "LOG_LEVEL": "debug",
     "REDIS_MAX_CONNECTIONS": "3",
 }
@@ -105,6 +107,14 @@ async def go_wrong(heard: Heard, url: str) -> None:
     await heard.send(url, f"{TOKENS[0]} {SECRET} {PASSWORD}\r\n\r\n")
 
 
+async def ask_in_vain(heard: Heard, url: str) -> None:
+    """Send what puts the mirror in doubt, so that it asks a Partoo that is not there."""
+    review = make_review(37)
+    async with aiohttp.ClientSession() as session:
+        for body in map(make_body, (review, make_deletion(review), review)):
+            await heard.ask(session, "POST", f"{url}/webhooks/partoo/{SECRET}", data=body, headers=signed(body))
+
+
 async def test_no_secret_stands_in_anything_that_is_printed_answered_or_shown(
     server: RedisServer, tmp_path: Path
 ) -> None:
@@ -116,6 +126,8 @@ async def test_no_secret_stands_in_anything_that_is_printed_answered_or_shown(
         client = redis.Redis.from_url(server.url)
         client.set(keys.record(36), make_body(make_review(36)))
         await go_wrong(heard, url)
+        await ask_in_vain(heard, url)
+        worker.wait_for("verification.failed")
 
         async def is_applied() -> bool:
             return bool(client.exists(keys.record(34)))

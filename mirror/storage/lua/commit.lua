@@ -3,11 +3,12 @@
 -- begins with the deliveries that were read. If the first is gone, another worker has applied it; if the last is not
 -- where it was, the server has lost some (a failover, or a restart without the last second). Every change of a record
 -- goes through its inbox.
--- KEYS: waiting, due, feed, counters, dead letters, partners, corrupt, verify, verify failures
+-- KEYS: waiting, due, feed, counters, dead letters, partners, corrupt, verify, verify failures; then those of
+--       absences.lua, which stands before this
 -- ARGV: prefix of a review's keys, record suffix, inbox suffix, changes suffix, feed length, deliveries suffix,
 --       for how long applied deliveries are kept in ms (0: not at all), the time in ms before which they are dropped,
 --       then all reviews in one argument, each value behind its length in four bytes (`read_commit` says which): the
---       client's cost of a command grows with its arguments
+--       client's cost of a command grows with its arguments; then those of absences.lua
 -- Returns for each review 1 when it was written, 0 when not, or the error that one of its keys gave.
 local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS, CORRUPT, VERIFY, VERIFY_FAILURES = unpack(KEYS)
 local PREFIX, RECORD, INBOX, CHANGES, FEED_LENGTH, DELIVERIES = unpack(ARGV)
@@ -52,6 +53,7 @@ local function read_commit()
         counts = read_rows(2), -- name, increment
         corrupt = read(), -- a record that cannot be read, else ''
         forget = read() ~= '', -- keep nothing of the review but its record, a tombstone
+        turns = read_rows(5), -- of absences: kind, moment, partner, business, what to count
     }
 end
 
@@ -178,6 +180,7 @@ local function write(commit)
     for _, count in ipairs(commit.counts) do
         redis.call('HINCRBY', COUNTERS, count[1], count[2])
     end
+    apply_turns(commit.review_id, commit.turns)
     return 1
 end
 
