@@ -52,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reorder_window: int
     deletion_grace: int
     delivery_retention: int
+    history_retention: int
     incident_window: int
     incident_min_reviews: int
     incident_share: float
@@ -294,8 +295,15 @@ VARIABLES = (
         "DELIVERY_RETENTION",
         "2d",
         duration,
-        "How long a review's raw deliveries are kept after the last of them was applied, for replay; some 1.5 KB each. "
+        "How long a review's raw deliveries are kept after the last of them was applied, for replay; some 1.4 KB each. "
         "0s keeps none.",
+    ),
+    Variable(
+        "HISTORY_RETENTION",
+        "0d",
+        duration,
+        "How long changes stay in the history of a review, such as 365d; older ones are trimmed once a day. 0d keeps "
+        "all.",
     ),
     Variable("WEB_CONCURRENCY", "1", _number(1, 64), "Web processes that share the port. Heroku sets it by dyno size."),
     Variable("WORKER_MAX_JOBS", "10", _number(1, 1000), "arq jobs that one worker runs side by side."),

@@ -35,6 +35,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "read_api_closed": (403, "No API_TOKEN is configured: nobody can read."),
     "not_found": (404, "There is nothing here, or the webhook's secret is missing or wrong."),
     "review_not_found": (404, "No delivery about this review has been applied, or not by then."),
+    "history_trimmed": (404, "What is kept of its history does not reach back to that time."),
     "review_forgotten": (410, "The review was erased on demand, and stays so."),
     "method_not_allowed": (405, "The header Allow names the methods that are."),
     "body_timeout": (408, f"The body was not complete within {BODY_TIMEOUT_S:g} s."),
@@ -135,7 +136,11 @@ def _webhook(*parameters: dict[str, Any]) -> dict[str, Any]:
 
 def _read(summary: str, schema: str, *parameters: dict[str, Any]) -> dict[str, Any]:
     of_one = parameters[0]["in"] == "path"
-    codes = (*_ALWAYS, *_READING, *(("review_not_found", "review_forgotten", "corrupt_record") if of_one else ()))
+    codes = (
+        *_ALWAYS,
+        *_READING,
+        *(("review_not_found", "history_trimmed", "review_forgotten", "corrupt_record") if of_one else ()),
+    )
     return {
         "summary": summary,
         "security": [{"token": []}],

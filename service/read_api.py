@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from mirror.clock import iso
-from mirror.domain.history import as_of, first_payload
+from mirror.domain.history import HistoryTrimmedError, as_of, first_payload
 from mirror.domain.record import Record
 from mirror.storage import reads
 from mirror.views import changes_view, record_view
@@ -35,13 +35,14 @@ async def get_changes(request: web.Request) -> web.Response:
     limit = parameters.limit(request)
     store = request.app[READ_STORE]
     shown = await reads.changes_page(store, review_id, parameters.cursor(request), limit)
-    # Only the first sight is worked out from the whole history; most pages do without.
-    whole = not shown or shown[0].version == 1
+    # Only the beginning is worked out from the whole history; most pages do without.
+    begins = bool(shown) and (shown[0].version == 1 or shown[0].trimmed is not None)
+    whole = not shown or begins
     found = await reads.record_and_changes(store, review_id) if whole else None
     if whole:
         _present(None if found is None else found[0], review_id)
     first = None if found is None else first_payload(*found)
-    following = str(shown[0].version) if shown and shown[0].version > 1 else None
+    following = None if whole else str(shown[0].version)
     return json_response({"changes": changes_view(shown[::-1], first), "next": following})
 
 
@@ -85,4 +86,9 @@ def _not_found(review_id: int) -> ServiceError:
 
 async def _as_of(request: web.Request, review_id: int, moment: int) -> Record | None:
     found = await reads.record_and_changes(request.app[READ_STORE], review_id)
-    return None if found is None else as_of(*found, moment)
+    try:
+        return None if found is None else as_of(*found, moment)
+    except HistoryTrimmedError as error:
+        raise ServiceError(
+            404, "history_trimmed", f"of review {review_id} nothing older than {iso(error.since)} is kept"
+        ) from None

@@ -86,6 +86,8 @@ def _commit(
 
 def _verify_at(settled: Settled, policy: Policy) -> int | None:
     """Tell when Partoo is to be asked: 0 for not at all, None for as it was."""
+    if settled.forgets:
+        return 0
     if policy.verification_delay is None:
         return None
     wanted = settled.verification_wanted

@@ -78,7 +78,13 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
     session = aiohttp.ClientSession()
     verifier = _verifier(settings, store, session)
     drainer = Drainer(store, _policy(settings))
-    ctx = {"store": store, "drainer": drainer, "verifier": verifier, "grace": settings.deletion_grace}
+    ctx = {
+        "store": store,
+        "drainer": drainer,
+        "verifier": verifier,
+        "grace": settings.deletion_grace,
+        "history_retention": settings.history_retention,
+    }
     worker = _arq_worker(settings, store, ctx)
     working = asyncio.create_task(worker.async_run())
     beating = asyncio.create_task(_beat(store, name))

@@ -12,7 +12,7 @@ from mirror.cli.arguments import moment, review_id
 from mirror.cli.output import write, write_json
 from mirror.clock import iso, span
 from mirror.domain.changes import Change, Kind, tag_difference
-from mirror.domain.history import as_of, changes_until, first_payload
+from mirror.domain.history import HistoryTrimmedError, as_of, changes_until, first_payload
 from mirror.domain.record import Record
 from mirror.domain.review import text_field
 from mirror.settings import Settings
@@ -24,6 +24,7 @@ NAME = "trace"
 HELP = "print a review's timeline: when, what changed, why, and how long it was missing"
 _INDENT = 6
 _MIN_VALUE_WIDTH = 16
+_BEGINNINGS = (Kind.FIRST_SEEN, Kind.TRIMMED)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +66,14 @@ def _tell_forgotten(one: int, at: int, waiting: int, options: argparse.Namespace
 
 
 def _trace_as_of(record: Record, changes: list[Change], options: argparse.Namespace) -> int:
-    then = as_of(record, changes, options.at)
+    try:
+        then = as_of(record, changes, options.at)
+    except HistoryTrimmedError as error:
+        if options.json:
+            write_json({"id": record.id, "review": None, "changes": [], "trimmed_before": iso(error.since)})
+        else:
+            write(f"Of review {record.id} nothing older than {_when(error.since)} is kept (HISTORY_RETENTION).")
+        return EXIT_FAILED
     until = changes_until(changes, options.at)
     if then is None:
         if options.json:
@@ -99,7 +107,7 @@ def timeline(record: Record, changes: list[Change], width: int) -> Iterator[str]
         yield ""
         yield f"{_when(change.received_at)}  {_what(change)}"
         yield f"{'':{_INDENT}}{change.source} {change.delivery_id}, version {change.version}"
-        yield from _payload_lines(first, width) if change.kind is Kind.FIRST_SEEN else _field_lines(change, width)
+        yield from _payload_lines(first, width) if change.kind in _BEGINNINGS else _field_lines(change, width)
 
 
 def _headline(record: Record) -> str:
@@ -124,6 +132,8 @@ def _when(milliseconds: int) -> str:
 
 
 def _what(change: Change) -> str:
+    if change.kind is Kind.TRIMMED:
+        return "older changes have been trimmed; the review was"
     words = change.kind.replace("_", " ")
     if change.missing_for is not None:
         words += f", missing for {span(change.missing_for)}"

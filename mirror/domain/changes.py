@@ -17,6 +17,7 @@ class Kind(StrEnum):
     VANISHED = "vanished"
     REAPPEARED = "reappeared"
     CONFIRMED = "confirmed"  # nothing changed, but what was ambiguous no longer is: Partoo was asked
+    TRIMMED = "trimmed"  # no change: the beginning of a history whose older entries were trimmed
     GONE = "gone"
 
 
@@ -43,6 +44,13 @@ class Difference(msgspec.Struct, frozen=True):
     removed: tuple[str, ...] = ()
 
 
+class Trimmed(msgspec.Struct, frozen=True):
+    """What the entries told that were trimmed from the beginning of a history."""
+
+    first_seen_at: int
+    reappearances: int
+
+
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """One entry of a review's history. Times are milliseconds since 1970 UTC, `missing_for` is in milliseconds.
 
@@ -62,6 +70,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     removed: tuple[str, ...] = ()
     ambiguous: bool = False
     missing_for: Moment | None = None
+    trimmed: Trimmed | None = None
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> Difference:

@@ -12,8 +12,18 @@ from mirror.domain.record import SCHEMA_VERSION, CorruptError, Record
 from mirror.domain.review import is_deleted
 
 
+class HistoryTrimmedError(LookupError):
+    """A history does not reach back to the moment asked for. `since` is when it begins (ms since 1970 UTC)."""
+
+    def __init__(self, since: int) -> None:
+        super().__init__("older changes have been trimmed")
+        self.since = since
+
+
 def first_payload(record: Record, changes: Iterable[Change]) -> dict[str, Any]:
     """Work out the payload with which a review was first seen. `changes` is its whole history, the oldest first.
+
+    Of a history whose beginning was trimmed: the payload at that moment.
 
     A reappearance is stored against the last live snapshot, not against the deletion before it, so inside an absence
     the payloads on the way are not those of the time; but going back over the vanishing sets right every field that
@@ -48,10 +58,13 @@ def records(first: dict[str, Any], changes: Iterable[Change]) -> Iterator[Record
 def as_of(record: Record, changes: Sequence[Change], moment: int) -> Record | None:
     """Return the record as it was at a moment (ms since 1970 UTC), None if the review was not mirrored yet.
 
-    `changes` is its whole history, the oldest first. A review that was forgotten was so at all times.
+    `changes` is its whole history, the oldest first. A review that was forgotten was so at all times. Raises
+    HistoryTrimmedError for a moment before what is left of a history.
     """
     if moment >= record.last_received_at or record.forgotten_at is not None:
         return record
+    if changes and changes[0].trimmed is not None and record.first_seen_at <= moment < changes[0].received_at:
+        raise HistoryTrimmedError(changes[0].received_at)
     return replay(first_payload(record, changes), changes_until(changes, moment))
 
 
@@ -62,16 +75,20 @@ def changes_until(changes: Iterable[Change], moment: int) -> list[Change]:
 def _begin(first: dict[str, Any], change: Change) -> Record:
     status = FIRST_STATUS[_trigger(first)]
     at = change.received_at
+    first_seen_at, reappearances = at, 0
+    if change.trimmed is not None:
+        first_seen_at, reappearances = change.trimmed.first_seen_at, change.trimmed.reappearances
     return Record(
         schema=SCHEMA_VERSION,
         id=first["id"],
         status=status,
         version=change.version,
         review=first,
-        first_seen_at=at,
+        first_seen_at=first_seen_at,
         last_changed_at=at,
         last_received_at=at,
         missing_since=at if status is Status.MISSING else None,
+        reappearances=reappearances,
         ambiguous=change.ambiguous,
     )
 

@@ -64,7 +64,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     reappearances: int = 0
     ambiguous: bool = False
     # When the review was erased on demand; what is left then is this tombstone, whose review holds nothing but its id.
-    forgotten_at: int | None = None
+    forgotten_at: Moment | None = None
     # What the reducer needs to tell a late copy from news:
     # when the live snapshot was last accepted, in any copy;
     live_received_at: int = 0

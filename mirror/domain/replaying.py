@@ -3,7 +3,7 @@
 A review whose first delivery is still kept is replayed from nothing, exactly. For others the record as of the first
 kept delivery comes from the history. What the reducer remembers is worked out from the payloads in it; what no history
 holds is when a payload was last accepted in a copy that changed nothing. So there a difference in what rests on that
-alone (the mark of ambiguity, and times) is uncertain, and does not count as one.
+alone (the mark of ambiguity, and times) is uncertain, and does not count as one. Of a trimmed history, each is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -62,10 +62,13 @@ def compare(stored: Stored, windows: Windows) -> Comparison:
     """Replay a review's kept deliveries with the reducer of today, and compare the outcome with what is stored."""
     if stored.record is not None and stored.record.forgotten_at is not None:
         return _not_compared(stored, "it was forgotten")
+    trimmed = bool(stored.changes) and stored.changes[0].trimmed is not None
     kept = {entry.delivery_id for entry in stored.deliveries}
     earlier = _earlier(stored.changes, kept)
     if any(change.delivery_id not in kept for change in stored.changes[earlier:]):
         return _not_compared(stored, "deliveries that are not kept lie between those that are")
+    if trimmed and not earlier:
+        return _not_compared(stored, "its history was trimmed past its first kept delivery")
     if earlier and stored.record is None:
         return _not_compared(stored, "its record cannot be read, and its first deliveries are no longer kept")
     start = _start(stored, earlier, windows)
@@ -75,7 +78,7 @@ def compare(stored: Stored, windows: Windows) -> Comparison:
     found += _record_mismatches(stored.record, settled.record, exact=start is None)
     found += _change_mismatches(stored.changes, changes)
     inexact = None if start is None else "its first deliveries are no longer kept: replayed from its history"
-    certain = [one for one in found if start is None or one.name not in UNCERTAIN]
+    certain = [one for one in found if start is None or not (trimmed or one.name in UNCERTAIN)]
     uncertain = [one for one in found if one not in certain]
     return Comparison(stored.review_id, inexact, certain, uncertain, settled.record, _marked(stored.changes, changes))
 

@@ -11,7 +11,8 @@ INBOX_SUFFIX = "}:inbox"  # list: accepted deliveries that are not applied yet, 
 # list: the deliveries applied in the last DELIVERY_RETENTION, inbox entries as they were, in the order in which they
 # were applied. Its TTL is that time from the last of them; what is older goes when a newer one comes.
 DELIVERIES_SUFFIX = "}:deliveries"
-CHANGES_SUFFIX = "}:changes"  # list: the change history, JSON, oldest first; version v stands at index v - 1. No TTL.
+# list: the change history, JSON, oldest first. The first has version 1, or a higher one once it was trimmed. No TTL.
+CHANGES_SUFFIX = "}:changes"
 
 # Reviews whose inbox holds something. Two sorted sets of review ids, times in milliseconds since 1970:
 WAITING = (

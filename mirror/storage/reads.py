@@ -78,13 +78,24 @@ async def changes_page(store: Store, review_id: int, before: int | None, limit: 
 
     Raises CorruptError, or one of `connection.UNAVAILABLE`.
     """
-    last = -1 if before is None else before - 2
-    if before is not None and last < 0:
-        return []
-    first = -limit if before is None else max(0, last - limit + 1)
+    name = keys.changes(review_id)
     with _reading(review_id):
-        entries = await store.redis.execute_command("LRANGE", keys.changes(review_id), first, last)
-        return _changes(review_id, entries, None if before is None else first + 1)
+        if before is None:
+            return _changes(review_id, await store.redis.execute_command("LRANGE", name, -limit, -1), None)
+        oldest = await store.redis.execute_command("LINDEX", name, 0)
+        begins = _changes(review_id, [] if oldest is None else [oldest], 1)
+        last = before - 1 - begins[0].version if begins else -1
+        if last < 0:
+            return []
+        first = max(0, last - limit + 1)
+        async with store.redis.pipeline(transaction=True) as pipe:
+            pipe.lindex(name, 0)
+            pipe.lrange(name, first, last)
+            still, entries = await pipe.execute()
+        if still == oldest:
+            return _changes(review_id, entries, begins[0].version + first)
+    # Trimmed, rebuilt or forgotten at this very moment: the places are others now.
+    return await changes_page(store, review_id, before, limit)
 
 
 @contextmanager
@@ -109,9 +120,13 @@ def _checked(review_id: int, record: Record) -> Record:
 
 
 def _changes(review_id: int, entries: Sequence[bytes], first: int | None) -> list[Change]:
-    """Read a piece of a history, which begins with version `first` where that is known: a page's cursor rests on it."""
+    """Read a piece of a history, which begins with version `first` where that is known: a page's cursor rests on it.
+
+    Where its beginning was trimmed, a history begins with another version than 1.
+    """
     changes = [_CHANGE.decode(entry) for entry in entries]
-    start = first if first is not None or not changes else changes[0].version
+    known = first is not None and not (changes and changes[0].trimmed is not None)
+    start = first if known or not changes else changes[0].version
     if any(change.version != version for version, change in enumerate(changes, start or 1)):
         raise CorruptError(review_id, "its history is out of order")
     return changes

@@ -44,7 +44,7 @@ async def rebuild(store: Store, comparison: Comparison, before: Record | None, s
         return False
     partner, business_id = text_field(after.review, "partner"), text_field(after.review, "business_id")
     key_names = [keys.record(review_id), keys.inbox(review_id), keys.changes(review_id)]
-    key_names += [keys.PARTNERS, keys.FEED, keys.CORRUPT]
+    key_names += [keys.PARTNERS, keys.FEED, keys.CORRUPT, keys.ABSENCES]
     args = [
         stored,
         _ENCODE(after),
@@ -56,6 +56,7 @@ async def rebuild(store: Store, comparison: Comparison, before: Record | None, s
         keys.FEED_LENGTH,
         after.version,
         comparison.changes[-1].delivery_id,
+        after.missing_since if after.status is Status.MISSING else "",
         len(comparison.changes),
         *(_ENCODE(change) for change in comparison.changes),
         *await _indexes_to_leave(store, before),

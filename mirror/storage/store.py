@@ -21,6 +21,7 @@ class Store:
         self.book_request = self._script("book_request")
         self.retry = self._script("retry")
         self.rebuild = self._script("rebuild")
+        self.trim = self._script("trim")
         # Two files, one script: what a commit means for absences is much, and is done in the same step.
         self.commit = self._script("absences", "commit")
         self.check = self._script("check")

@@ -33,7 +33,7 @@ async def test_the_list_says_how_many_how_old_and_why_and_pages(store: Store, re
     assert (shown.returncode, shown.stderr) == (0, "")
     lines = shown.stdout.splitlines()
     # Seconds may have passed since.
-    assert re.fullmatch(r"3 dead letters, the oldest received 3 h( \d+ s)? ago\.", lines[0])
+    assert re.fullmatch(r"3 dead letters, the oldest received 3 h( \d+ (s|min))? ago\.", lines[0])
     assert (lines[1].split()[:3], lines[1].split()[-1]) == ([ids[0], "3", "h"], "not_json")
     assert lines[2].strip() == "webhook, 1 bytes: the body is not JSON: …"
     assert lines[-1] == f"1 more: --after {ids[1]}"

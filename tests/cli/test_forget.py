@@ -5,12 +5,13 @@ import json
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from mirror.cli import forget
 from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.inbox import make_delivery_id
 from mirror.settings import Settings
-from mirror.storage import dead_letters, inbox, reads
+from mirror.storage import dead_letters, forgetting, inbox, reads
 from mirror.storage.store import Store
 from tests.cli.test_cli import mirror as run
 from tests.conftest import running_worker
@@ -63,6 +64,32 @@ async def test_without_a_worker_the_demand_waits_and_is_said_to(
     capsys.readouterr()
     assert await forget.run(store, settings, options(34, json=False)) == 0
     assert capsys.readouterr().out.splitlines()[0] == "Review 34 is forgotten."
+
+
+@pytest.mark.parametrize("problem", ["unknown command", "Background append only file rewriting already in progress"])
+async def test_a_server_that_will_not_rewrite_its_append_only_file_is_named(
+    problem: str,
+    store: Store,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await forgetting.demand(store, [34])
+    await drain(store)
+    execute = store.redis.execute_command
+
+    async def refuse(*arguments: Any, **options: Any) -> Any:
+        if arguments[0] == "BGREWRITEAOF":
+            raise ResponseError(problem)
+        return await execute(*arguments, **options)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(store.redis, "execute_command", refuse)
+    monkeypatch.setattr(forget, "PATIENCE_S", 0.1)
+    capsys.readouterr()
+    assert await forget.run(store, settings, options(34, no_rewrite=False)) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["forgotten"] == [34]
+    assert found["rewrite"] == f"The append-only file could not be rewritten ({problem}): run BGREWRITEAOF."
 
 
 async def test_an_authors_reviews_are_listed_and_need_a_yes(

@@ -100,6 +100,13 @@ async def test_the_feed_tells_once_that_a_review_is_forgotten(store: Store) -> N
     assert [(entry[b"kind"], entry[b"version"]) for entry in entries] == [(b"first_seen", b"1"), (b"forgotten", b"2")]
 
 
+async def test_partoo_is_not_asked_about_a_forgotten_review_any_more(store: Store) -> None:
+    await mirror(store, REVIEW)
+    await store.redis.zadd(keys.VERIFY, {"34": 1, "35": 1})
+    await forget(store, 34)
+    assert await store.redis.zrange(keys.VERIFY, 0, -1) == [b"35"]
+
+
 async def test_a_review_of_which_nothing_is_known_can_be_kept_out(store: Store) -> None:
     await forget(store, 34)
     await mirror(store, REVIEW)

@@ -147,6 +147,25 @@ async def test_applying_rebuilds_record_history_and_indexes(store: Store, monkey
     assert (await replayed(store)).different == []
 
 
+async def test_applying_begins_and_ends_the_wait_for_the_end_of_grace(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await mirror(store, make_review(34), make_deletion(make_review(34)))
+    since = await store.redis.zscore(keys.ABSENCES, "34")
+    ordinary = settling.RULES[Source.WEBHOOK]
+
+    def believe_no_deletion(record: Record | None, entry: Entry, windows: Windows) -> Decision:
+        decision = ordinary(record, entry, windows)
+        return decision if record is None else Decision("stale", decision.delivery, record, reason="not believed")
+
+    with monkeypatch.context() as changed:
+        changed.setitem(settling.RULES, Source.WEBHOOK, believe_no_deletion)
+        assert (await replayed(store, apply=True)).applied == [34]
+    assert await store.redis.zscore(keys.ABSENCES, "34") is None
+    assert (await replayed(store, apply=True)).applied == [34]
+    assert await store.redis.zscore(keys.ABSENCES, "34") == since is not None
+
+
 async def test_applying_gives_way_to_a_delivery_that_waits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     await mirror(store, *story(34))
     before = await store.redis.get(keys.record(34))
