@@ -76,12 +76,11 @@ class Verifier:
         groups: dict[str, list[tuple[Question, Record]]] = defaultdict(list)
         records = await reads.records(self._store, [question.review_id for question in questions])
         for question, record in zip(questions, records, strict=True):
-            if not isinstance(record, Record) or record.forgotten_at is not None:
-                # Not mirrored, not readable (the drain tells of that), or erased on demand.
-                await verification.release(self._store, question, None)
-            elif isinstance(record, CorruptError):
+            if isinstance(record, CorruptError):
                 log.error("record.corrupt", review_id=record.review_id, reason=record.problem)
                 await self._put_off([question], now_ms() + _retry_ms(question.failures), failed=True)
+            elif record is None or record.forgotten_at is not None:
+                await verification.release(self._store, question, None)
             else:
                 groups[text_field(record.review, "business_id")].append((question, record))
         return groups
