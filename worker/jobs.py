@@ -1,7 +1,7 @@
 """The arq jobs. Their names and arguments outlive a release: jobs of the last one may still be queued."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import structlog
 from arq import Retry, cron, func
@@ -10,7 +10,9 @@ from arq.worker import Function
 
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
+from worker import reconciliation
 from worker.drain import Drainer
+from worker.reconciliation import Reconciler
 from worker.verification import MAX_RUN_S, Verifier
 
 # arq loses its claim on a job after this and 10 s more; a drain ends by itself long before.
@@ -21,6 +23,10 @@ RETRY_AFTER_S = 1
 SWEEP_SECONDS = frozenset(range(0, 60, 5))
 # Questions are asked when they are due by jobs of their own; this is for those that got lost, or failed.
 VERIFY_SECONDS = frozenset(range(3, 60, 10))
+# Partoo fetches Facebook at 19:00 UTC, TripAdvisor at 20:00 and Google at 20:15.
+RECONCILE_HOUR = 21
+
+_T = TypeVar("_T")
 
 log = structlog.get_logger()
 
@@ -49,6 +55,32 @@ async def verify(ctx: dict[str, Any]) -> None:
         log.warning("verification.interrupted", error=repr(error))
 
 
+async def plan_reconciliation(ctx: dict[str, Any]) -> None:
+    """Have the mirror compared with Partoo, some time within the next hour."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job="plan_reconciliation")
+    reconciler: Reconciler | None = ctx["reconciler"]
+    if reconciler is not None:
+        await _or_retry(reconciler.plan())
+
+
+async def reconcile(ctx: dict[str, Any]) -> None:
+    """Compare the mirror with Partoo for a while: a run is many of these jobs, each going on where the last stopped."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job="reconcile")
+    reconciler: Reconciler | None = ctx["reconciler"]
+    if reconciler is not None and not await _or_retry(reconciler.run(last_try=ctx["job_try"] == reconciliation.TRIES)):
+        raise Retry(defer=reconciliation.RETRY_S)
+
+
+async def _or_retry(work: Awaitable[_T]) -> _T:
+    try:
+        return await work
+    except UNAVAILABLE as error:
+        log.warning("reconciliation.interrupted", error=repr(error))
+        raise Retry(defer=RETRY_AFTER_S) from error
+
+
 async def _drain(ctx: dict[str, Any], job: str) -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job=job)
@@ -66,7 +98,11 @@ async def _drain(ctx: dict[str, Any], job: str) -> None:
         raise Retry(defer=RETRY_AFTER_S) from error
 
 
-FUNCTIONS: tuple[Function | Callable[..., Any], ...] = (drain, func(verify, timeout=VERIFY_TIMEOUT_S))
+FUNCTIONS: tuple[Function | Callable[..., Any], ...] = (
+    drain,
+    func(verify, timeout=VERIFY_TIMEOUT_S),
+    func(reconcile, timeout=reconciliation.MAX_RUN_S + JOB_TIMEOUT_S, max_tries=reconciliation.TRIES),
+)
 
 
 def cron_jobs() -> list[CronJob]:
@@ -74,4 +110,5 @@ def cron_jobs() -> list[CronJob]:
     return [
         cron(sweep, second=set(SWEEP_SECONDS), run_at_startup=True, keep_result=0, timeout=JOB_TIMEOUT_S),
         cron(verify, second=set(VERIFY_SECONDS), keep_result=0, timeout=VERIFY_TIMEOUT_S),
+        cron(plan_reconciliation, hour=RECONCILE_HOUR, minute=0, keep_result=0, timeout=JOB_TIMEOUT_S),
     ]

@@ -11,6 +11,7 @@ import secrets
 import signal
 import socket
 from contextlib import suppress
+from datetime import UTC
 from typing import Any
 
 import aiohttp
@@ -27,6 +28,7 @@ from mirror.storage.store import Store
 from mirror.tasks import end
 from worker.drain import Drainer
 from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
+from worker.reconciliation import Reconciler
 from worker.verification import Verifier
 
 # Running jobs may end by themselves for this long after SIGTERM; Heroku kills after 30 s.
@@ -82,7 +84,9 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
         log_text=settings.log_review_text,
         verification_delay=None if verifier is None else verifier.delay,
     )
-    worker = _arq_worker(settings, store, {"store": store, "drainer": drainer, "verifier": verifier})
+    reconciler = None if verifier is None else Reconciler(store, verifier.api)
+    parts = {"store": store, "drainer": drainer, "verifier": verifier, "reconciler": reconciler}
+    worker = _arq_worker(settings, store, parts)
     working = asyncio.create_task(worker.async_run())
     beating = asyncio.create_task(_beat(store, name))
     stopping = asyncio.create_task(stop.wait())
@@ -94,6 +98,8 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
             beating.result()
         if verifier is not None:
             verifier.stop()
+        if reconciler is not None:
+            reconciler.stop()
         await _finish_jobs(worker, drainer)
     finally:
         await end(working, beating, stopping, *worker.tasks.values())
@@ -122,6 +128,7 @@ def _arq_worker(settings: Settings, store: Store, ctx: dict[str, Any]) -> Worker
         job_timeout=JOB_TIMEOUT_S,
         # A kept result would keep its job id taken, and nobody reads it.
         keep_result=0,
+        timezone=UTC,
         poll_delay=POLL_DELAY_S,
         queue_read_limit=max(100, 5 * settings.worker_max_jobs),
         job_serializer=store.redis.job_serializer,

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from mirror import bootstrap
-from mirror.cli import doctor, status, trace
+from mirror.cli import doctor, reconcile, status, trace
 from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
 
-_COMMANDS = (trace, status, doctor)
+_COMMANDS = (trace, status, doctor, reconcile)
 
 
 def main(arguments: Sequence[str]) -> int:

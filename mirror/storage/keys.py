@@ -36,6 +36,14 @@ VERIFY_FAILURES = "rm:verify:failures"  # hash: review id -> how often asking ha
 API_BUCKET = "rm:api:bucket"  # string: until when Partoo's API is booked, ms; expires by itself (see partoo/limiter)
 API_PAUSE = "rm:api:pause"  # string with a TTL: Partoo has answered 429 and named a time to wait
 
+# A reconciliation: where it stands, and which ids it has seen (see the functions below). What an interrupted run has
+# read longer ago than this says too little of now, so the next run begins anew.
+RECONCILIATION_TTL_MS = 43_200_000
+RECONCILIATION_HOLD = "rm:reconciliation:hold"  # string: who runs one; renewed while it does
+RECONCILIATION_HOLD_MS = 15_000
+RECONCILIATION_PLANNED = "rm:reconciliation:planned"  # string: a worker has planned the day's run
+RECONCILIATION_PLANNED_MS = 72_000_000  # less than a day, more than workers' clocks differ
+
 COUNTERS = "rm:counters"  # hash: what web processes and workers counted since the beginning. No TTL.
 DEAD_LETTERS = "rm:dead_letters"  # hash: delivery id -> dead letter, JSON. No TTL.
 WORKERS = "rm:workers"  # sorted set: worker -> last heartbeat
@@ -75,3 +83,13 @@ def business(business_id: str) -> str:
 def member(review_id: int) -> str:
     """Write a review id so that ids sort as text in the order of their numbers."""
     return f"{review_id:019d}"
+
+
+def reconciliation(scope: str) -> str:
+    """Name where the run of a scope stands: string, JSON."""
+    return f"rm:reconciliation:{scope}"
+
+
+def reconciliation_seen(scope: str, search: int) -> str:
+    """Name the ids that a listing of a run has shown: string, eight bytes an id."""
+    return f"rm:reconciliation:{scope}:seen:{search}"

@@ -102,6 +102,14 @@ async def page(store: Store, query: Query) -> Page:
     return Page(found, after if await _next_ids(store, indexes, after, 1) else None)
 
 
+async def ids(store: Store, query: Query) -> list[int]:
+    """List the next ids, in their order, of the indexes that hold whatever the query may match.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    return await _next_ids(store, await _indexes(store, query), query.after, query.limit)
+
+
 async def _partners(store: Store) -> list[str]:
     return sorted(name.decode() for name in await store.redis.execute_command("SMEMBERS", keys.PARTNERS))
 

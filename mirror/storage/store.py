@@ -20,6 +20,7 @@ class Store:
         self.claim_verifications = self._script("claim_verifications")
         self.release_verification = self._script("release_verification")
         self.book_request = self._script("book_request")
+        self.hold = self._script("hold")
 
     def _script(self, name: str) -> Any:
         return self.redis.register_script((_LUA / f"{name}.lua").read_text())
