@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 
 from mirror.bootstrap import EXIT_FAILED
-from mirror.cli.output import write, write_json
+from mirror.cli.output import counted, write, write_json
 from mirror.cli.reconcile_narrator import PrintingNarrator
-from mirror.partoo.api import PartooApi
+from mirror.partoo.api import PATIENCE, PartooApi, Patience
 from mirror.partoo.errors import ApiError, ApiRefusedError
 from mirror.partoo.limiter import Limiter
 from mirror.reconciliation.judging import OUTCOMES
@@ -60,14 +60,14 @@ def _moment(text: str) -> int:
     return seconds * 1_000_000
 
 
-async def run(store: Store, settings: Settings, options: argparse.Namespace) -> int:
+async def run(store: Store, settings: Settings, options: argparse.Namespace, patience: Patience = PATIENCE) -> int:
     if settings.partoo_api_key is None:
         raise SettingsError("PARTOO_API_KEY", "is not set: Partoo's API cannot be asked without it")
     narrator = PrintingNarrator(settings.partoo_api_rate, as_json=options.json)
     scope = Scope(tuple(sorted(set(options.business))), options.since)
     async with aiohttp.ClientSession() as session:
         limiter = Limiter(store, settings.partoo_api_rate)
-        api = PartooApi(session, settings.partoo_api_url, settings.partoo_api_key, limiter)
+        api = PartooApi(session, settings.partoo_api_url, settings.partoo_api_key, limiter, patience)
         work = asyncio.create_task(
             Reconciliation(store, api, narrator, scope, dry_run=options.dry_run).run(restart=options.restart)
         )
@@ -136,16 +136,16 @@ def _summarize(position: Position, narrator: PrintingNarrator, options: argparse
         return
     checked = sum(counts.values())
     shown = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items() if count)
-    write(f"{checked:,} reviews checked" + (f": {shown}" if shown else ""))
+    write(f"{counted(checked, 'review')} checked" + (f": {shown}" if shown else ""))
     if position.passed_over:
         write(
-            f"The listing moved while it was read: up to {position.passed_over:,} reviews may not have been compared. "
-            "The next run will."
+            f"The listing moved while it was read: up to {counted(position.passed_over, 'review')} may have been passed "
+            "over; the next run sees to them."
         )
     if options.dry_run:
         write("This was a dry run: nothing was changed.")
     elif waiting:
-        write(f"{waiting:,} reviews wait for a worker to apply what was found.")
+        write(f"{counted(waiting, 'review')} still to be changed by a worker.")
 
 
 def _as_json(

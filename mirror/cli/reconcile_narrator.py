@@ -1,6 +1,6 @@
 """Printing how a reconciliation goes: what differs to stdout, everything else to stderr."""
 
-from mirror.cli.output import write
+from mirror.cli.output import counted, write
 from mirror.cli.progress import Progress
 from mirror.clock import span
 from mirror.partoo.errors import ApiError
@@ -28,15 +28,15 @@ class PrintingNarrator:
 
     def lists(self, search: str, count: int, pages: int) -> None:
         time = span(round(pages * MINUTE_MS / self._rate))
-        rate = f"at {self._rate:,} requests a minute at least {time}"
-        self.progress.begin(f"Search {search}: {count:,} reviews on {pages:,} pages; {rate}")
+        rate = f"at {counted(self._rate, 'request')} a minute at least {time}"
+        self.progress.begin(f"Search {search}: {counted(count, 'review')} on {counted(pages, 'page')}; {rate}")
 
     def reads(self, page: int, pages: int) -> None:
         self.progress.show(page, pages)
 
     def asks_again(self, reviews: int, businesses: int) -> None:
         self.progress.say(
-            f"{reviews:,} mirrored reviews were not shown; asking again for their {businesses:,} businesses"
+            f"Not shown: {counted(reviews, 'mirrored review')}; asking again, business by business ({businesses:,})"
         )
 
     def fails(self, error: ApiError) -> None:
