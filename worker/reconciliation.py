@@ -14,7 +14,7 @@ from mirror.partoo.errors import ApiError
 from mirror.reconciliation.judging import ABSENT, Verdict
 from mirror.reconciliation.run import Reconciliation
 from mirror.reconciliation.scope import EVERYTHING
-from mirror.storage import reconciliation
+from mirror.storage import counters, reconciliation
 from mirror.storage.reconciliation import BusyError, Position
 from mirror.storage.store import Store
 from mirror.tasks import end
@@ -63,23 +63,22 @@ class Reconciler:
             log.info("reconciliation.paused")
             await self._store.redis.enqueue_job("reconcile")
             return True
-        return _tell_end(work, last_try=last_try)
+        return await self._end(work, last_try=last_try)
 
-
-def _tell_end(work: "asyncio.Task[Position]", *, last_try: bool) -> bool:
-    try:
-        position = work.result()
-    except BusyError:
-        log.info("reconciliation.busy")
-    except ApiError as error:
-        if last_try:
+    async def _end(self, work: "asyncio.Task[Position]", *, last_try: bool) -> bool:
+        try:
+            position = work.result()
+        except BusyError:
+            log.info("reconciliation.busy")
+        except ApiError as error:
+            if not last_try:
+                log.warning("reconciliation.failed", error=str(error), retry_in_s=RETRY_S)
+                return False
             log.error("reconciliation.given_up", error=str(error))  # noqa: TRY400 - the place tells nothing more
-            return True
-        log.warning("reconciliation.failed", error=str(error), retry_in_s=RETRY_S)
-        return False
-    else:
-        log.info("reconciliation.finished", passed_over=position.passed_over, **position.counts)
-    return True
+            await counters.add(self._store, {"reconciliation:given_up": 1})
+        else:
+            log.info("reconciliation.finished", passed_over=position.passed_over, **position.counts)
+        return True
 
 
 class LogNarrator:

@@ -139,8 +139,8 @@ def _summarize(position: Position, narrator: PrintingNarrator, options: argparse
     write(f"{counted(checked, 'review')} checked" + (f": {shown}" if shown else ""))
     if position.passed_over:
         write(
-            f"The listing moved while it was read: up to {counted(position.passed_over, 'review')} may have been passed "
-            "over; the next run sees to them."
+            f"The listing moved while it was read: up to {counted(position.passed_over, 'review')} may have been "
+            "passed over; the next run sees to them."
         )
     if options.dry_run:
         write("This was a dry run: nothing was changed.")

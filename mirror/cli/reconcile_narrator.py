@@ -53,7 +53,9 @@ class PrintingNarrator:
 
 
 def _line(verdict: Verdict) -> str:
-    told = f"review {verdict.review_id}  {verdict.outcome}"
+    parts = [f"review {verdict.review_id}", verdict.outcome]
     if verdict.fields:
-        return f"{told}  {', '.join(verdict.fields)}"
-    return f"{told}, left as it is: {verdict.reason}" if verdict.reason else told
+        parts.append(", ".join(verdict.fields))
+    if verdict.reason:
+        parts.append(f"({verdict.reason})" if verdict.entry else f"(left as it is: {verdict.reason})")
+    return "  ".join(parts)

@@ -123,7 +123,7 @@ def _check(response: aiohttp.ClientResponse) -> None:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise ApiUnavailableError(f"Partoo's API answered {status}")
     what = "check PARTOO_API_KEY and PARTOO_API_URL" if status in (401, 403, 404) else "it refuses the question"
-    raise ApiRefusedError(f"Partoo's API answered {status}: {what}")
+    raise ApiRefusedError(status, f"Partoo's API answered {status}: {what}")
 
 
 def _retry_after(text: str) -> float:

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
 from mirror.partoo.api import Page, PartooApi
-from mirror.partoo.errors import ApiError, ApiUnavailableError, RateLimitedError
+from mirror.partoo.errors import ApiError, ApiRefusedError, ApiUnavailableError, RateLimitedError
 
 # developers.partoo.co, guides/api/resources/reviews/retrieve-reviews
 PER_PAGE = 30
@@ -25,7 +26,7 @@ class PatientReader:
         """
         for attempt in range(1, self._patience.attempts):
             try:
-                page = await self._api.page(filters, number)
+                page = await self._once(filters, number)
             except ApiUnavailableError as error:
                 await self._wait(error, attempt)
                 continue
@@ -35,13 +36,26 @@ class PatientReader:
                 f"Partoo's page {number} holds {len(page.reviews)} reviews, fewer than its count of {page.count} gives"
             )
             await self._wait(ApiUnavailableError(text), attempt)
-        return await self._api.page(filters, number)
+        return await self._once(filters, number)
+
+    async def _once(self, filters: Mapping[str, str], number: int) -> Page:
+        try:
+            return await self._api.page(filters, number)
+        except ApiRefusedError as error:
+            return _behind_the_last(error, number)
 
     async def _wait(self, error: ApiError, attempt: int) -> None:
         self._on_failure(error)
         # After a 429 the fleet's limiter holds the next request back for as long as Partoo said.
         if not isinstance(error, RateLimitedError):
             await asyncio.sleep(self._patience.wait_s(attempt))
+
+
+def _behind_the_last(error: ApiRefusedError, number: int) -> Page:
+    """Give an empty page where Partoo refuses one that was the last a moment ago; what else it refuses is raised."""
+    if number == 1 or error.status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
+        raise error
+    return Page(number, max_page=number - 1, count=0, reviews=[])
 
 
 def is_short(page: Page, number: int) -> bool:

@@ -6,6 +6,7 @@ held still and did not show the review either. Even then it may mean something e
 - where Partoo shows deleted reviews as deleted: had this one been deleted, it would stand among them.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator
 
@@ -24,7 +25,7 @@ PASSES = 2
 MAX_PASSES = 5
 _STEP = 1_000
 
-NO_BUSINESS = "its business is not known, so Partoo cannot be asked for it alone"
+NO_BUSINESS = "Partoo cannot be asked for its business alone"
 SHIFTED = "the listing shifted or was cut short each time it was read"
 NOTHING_SHOWN = "Partoo shows nothing at all of its business"
 NOT_AMONG_DELETED = "Partoo shows deleted reviews, but not this one among them"
@@ -51,6 +52,11 @@ class Absences:
         groups: dict[str, list[int]] = defaultdict(list)
         async for record in self._unseen(seen):
             groups[text_field(record.review, "business_id")].append(record.id)
+        unknown = [business for business in groups if not re.fullmatch(r"[^\s,]+", business)]
+        for business in unknown:
+            nameless = groups.pop(business)
+            if not position.after_business:
+                self._tools.ledger.leave(nameless, NO_BUSINESS)
         todo = sorted(business for business in groups if business > position.after_business)
         if todo:
             self._tools.narrator.asks_again(sum(len(groups[business]) for business in todo), len(todo))
@@ -58,8 +64,6 @@ class Absences:
             await self._look_into(business, set(groups.pop(business)))
             position.after_business = business
             await self._tools.keeper.save()
-        if "" in groups and not position.after_business:
-            self._tools.ledger.leave(groups[""], NO_BUSINESS)
 
     async def _unseen(self, seen: set[int]) -> AsyncIterator[Record]:
         async for ids in self._ids():

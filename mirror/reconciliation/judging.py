@@ -18,7 +18,7 @@ OUTCOMES = (SAME, *Kind, OVERTAKEN, UNREADABLE, ABSENT)
 class Verdict(msgspec.Struct, frozen=True):
     """What was found of one review: `fields` differ; `entry` goes into its inbox, None: nothing does.
 
-    `outcome` is one of OUTCOMES.
+    `outcome` is one of OUTCOMES; `reason` says why nothing goes into the inbox, or what is in doubt.
     """
 
     review_id: int
@@ -41,4 +41,5 @@ def judge(record: Record | None, review_id: int, body: bytes, delivery_id: str, 
     if decision.change is None:
         same = record is not None and not difference(record.review, decision.delivery.review).fields
         return Verdict(review_id, SAME if same else OVERTAKEN, reason=decision.reason)
-    return Verdict(review_id, decision.outcome, tuple(sorted(decision.change.fields)), entry)
+    reason = "in doubt: Partoo shows it nowhere" if decision.change.ambiguous else None
+    return Verdict(review_id, decision.outcome, tuple(sorted(decision.change.fields)), entry, reason)

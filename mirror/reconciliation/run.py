@@ -11,7 +11,7 @@ from mirror.reconciliation.narrator import Narrator
 from mirror.reconciliation.scope import EVERYTHING, Scope
 from mirror.reconciliation.sweep import SEARCH_NAMES, Sweep
 from mirror.reconciliation.tools import Tools
-from mirror.storage import reconciliation
+from mirror.storage import counters, reconciliation
 from mirror.storage.reconciliation import Position
 from mirror.storage.store import Store
 
@@ -49,6 +49,7 @@ class Reconciliation:
                 self._narrator.resumes(_where(found), found.page)
             position = await self._run(found or Position(started_at=now_ms()))
             await reconciliation.clear(self._store, self._scope.name, len(SEARCHES))
+            await counters.add(self._store, {"reconciliation:finished": 1})
             return position
 
     async def _run(self, position: Position) -> Position:

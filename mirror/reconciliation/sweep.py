@@ -34,7 +34,7 @@ class Sweep:
         while True:
             position.listed = max(position.listed, page.count)
             await self._take(page, seen)
-            self._tools.narrator.reads(position.page, page.max_page)
+            self._tools.narrator.reads(position.page, max(position.page, page.max_page))
             if position.page >= page.max_page:
                 break
             position.page += 1

@@ -16,7 +16,7 @@ from mirror.tasks import end
 _ID_BYTES = 8
 
 
-class Position(msgspec.Struct, kw_only=True):
+class Position(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Where a run stands. Times are milliseconds since 1970 UTC.
 
     `search`: which of the searches is being listed, their number once all are; `page`: the last one read of it;
@@ -41,12 +41,15 @@ class BusyError(Exception):
 
 
 async def load(store: Store, scope: str) -> Position | None:
-    """Read where the run of a scope was interrupted; None: there is nothing to go on with.
+    """Read where the run of a scope was interrupted; None: there is nothing (that this release knows) to go on with.
 
     Raises one of `connection.UNAVAILABLE`.
     """
     data = await store.redis.get(keys.reconciliation(scope))
-    return None if data is None else msgspec.json.decode(data, type=Position)
+    try:
+        return None if data is None else msgspec.json.decode(data, type=Position)
+    except msgspec.DecodeError:
+        return None
 
 
 async def save(store: Store, scope: str, position: Position, ids: Sequence[int] = ()) -> None:

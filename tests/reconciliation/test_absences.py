@@ -96,17 +96,6 @@ async def test_a_business_of_which_nothing_is_shown_says_nothing_of_its_reviews(
     assert set(reasons(ears).values()) == {absences.NOTHING_SHOWN}
 
 
-async def test_a_review_of_no_known_business_cannot_be_asked_about_and_stays(
-    store: Store, start_partoo: StartPartoo
-) -> None:
-    there = reviews(1)[0]
-    await mirrored(store, there, copy(there, id=2, business_id=None))
-    ears = Ears()
-    position = await (await start_partoo(there)).reconcile(store, ears)
-    assert counted(position) == {"same": 1, "absent": 1}
-    assert reasons(ears) == {2: absences.NO_BUSINESS}
-
-
 async def test_a_listing_that_shifts_each_time_proves_no_absence(store: Store, start_partoo: StartPartoo) -> None:
     there = reviews(65)
     gone = reviews(1, first=900)[0]
@@ -175,6 +164,18 @@ async def test_a_delivery_accepted_since_the_run_began_makes_asking_needless(
     await drain(store)
     assert counted(await partoo.reconcile(store)) == {"same": 1}
     assert of_business(partoo) == []
+
+
+@pytest.mark.parametrize("business", [None, "a,b", "a b"])
+async def test_a_review_of_a_business_that_cannot_be_asked_for_alone_stays(
+    store: Store, start_partoo: StartPartoo, business: str | None
+) -> None:
+    there = reviews(1)[0]
+    await mirrored(store, there, copy(there, id=2, business_id=business))
+    ears = Ears()
+    position = await (await start_partoo(there)).reconcile(store, ears)
+    assert counted(position) == {"same": 1, "absent": 1}
+    assert reasons(ears) == {2: absences.NO_BUSINESS}
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ async def test_a_dry_run_says_so_and_changes_nothing(store: Store, run: Run, sta
     before = await everything(store)
     shown = await run(await start_partoo(*reviews(1)), "--dry-run")
     assert shown.out.splitlines() == [
-        "review 2  vanished  state",
+        "review 2  vanished  state  (in doubt: Partoo shows it nowhere)",
         "2 reviews checked: 1 same, 1 vanished",
         "This was a dry run: nothing was changed.",
     ]
@@ -141,7 +141,7 @@ async def test_what_is_left_as_it_is_is_named_with_its_reason(
     await mirrored(store, *reviews(1))
     shown = await run(await start_partoo(*reviews(1, 5, "b5")))
     assert lines(shown.out, "review 1 ") == [
-        "review 1  absent, left as it is: Partoo shows nothing at all of its business"
+        "review 1  absent  (left as it is: Partoo shows nothing at all of its business)"
     ]
     assert "Not shown: 1 mirrored review; asking again, business by business (1)" in shown.err
 

@@ -5,9 +5,11 @@ import time
 from contextlib import suppress
 
 import pytest
+from aiohttp import web
 
 from mirror.partoo.api import Patience
 from mirror.partoo.errors import ApiError, ApiRefusedError, ApiUnavailableError
+from mirror.reconciliation import absences
 from mirror.storage import keys, reconciliation
 from mirror.storage.reconciliation import BusyError
 from mirror.storage.store import Store
@@ -72,6 +74,33 @@ async def test_a_key_that_is_refused_ends_it_at_once(store: Store, start_partoo:
     with pytest.raises(ApiRefusedError, match="403: check PARTOO_API_KEY"):
         await partoo.reconcile(store)
     assert len(partoo.queries) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_a_page_that_is_refused_because_the_listing_has_shrunk_is_its_end(
+    store: Store, start_partoo: StartPartoo, status: int
+) -> None:
+    there = reviews(65)
+    await mirrored(store, *there)
+    partoo = await start_partoo(*there)
+
+    def refuse(query: dict[str, str]) -> None:
+        if query["page"] == "3":
+            raise web.HTTPNotFound if status == 404 else web.HTTPBadRequest
+
+    partoo.on_request = refuse
+    ears = Ears()
+    position = await partoo.reconcile(store, ears)
+    assert counted(position) == {"same": 60, "absent": 5}
+    assert {verdict.reason for verdict in ears.found} == {absences.SHIFTED}
+    assert position.passed_over == 5
+
+
+async def test_a_position_of_another_release_is_not_gone_on_with(store: Store, start_partoo: StartPartoo) -> None:
+    await store.redis.set(keys.reconciliation("all"), b'{"started_at":1,"chapter":7}')
+    ears = Ears()
+    assert counted(await (await start_partoo(*reviews(2))).reconcile(store, ears)) == {"first_seen": 2}
+    assert ears.resumed == []
 
 
 async def interrupted(store: Store, partoo: Partoo, pages: int) -> None:
