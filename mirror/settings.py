@@ -196,7 +196,8 @@ VARIABLES = (
         "PARTOO_API_KEY",
         "",
         _token,
-        "Key for Partoo's REST API (x-APIKey). With it Partoo is asked where a delivery cannot tell. Empty: nobody is.",
+        "Key for Partoo's REST API (x-APIKey). With it Partoo is asked where a delivery cannot tell, and the mirror is "
+        "compared with it once a day. Empty: neither.",
     ),
     Variable(
         "PARTOO_API_RATE",
