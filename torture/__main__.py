@@ -1,0 +1,94 @@
+"""`make torture`: a seeded run in which everything fails that can, and an account of every delivery.
+
+Progress goes to stderr, the report as Markdown to stdout and as JSON to torture-results.json. Exit status 1 if a check
+fails; the run's folder, with logs and append-only file, is kept then.
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mirror.storage.embedded import find_server
+from simulator.progress import Progress
+from torture.plan import KINDS, make_plan
+from torture.report import report
+from torture.running import Options, run
+from torture.stage import ROOT
+from torture.yesterday import check_out
+
+RESULTS = Path("torture-results.json")
+DELIVERIES, FAULTS = 200_000, 60
+SHORT_DELIVERIES, SHORT_FAULTS = 1_500, 15
+DELIVERIES_OF_ONE = 200
+
+
+def arguments(given: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m torture", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="draws deliveries and faults; the same one, the same run")
+    parser.add_argument("--deliveries", type=int, help=f"how many (default {DELIVERIES}; short: {SHORT_DELIVERIES})")
+    parser.add_argument("--faults", type=int, help=f"how many (default {FAULTS}; short: {SHORT_FAULTS})")
+    parser.add_argument("--only", choices=KINDS, action="append", help="this kind of fault alone (may be repeated)")
+    parser.add_argument("--short", action="store_true", help="a small run with short faults and hurried workers")
+    parser.add_argument("--previous", metavar="REVISION", help="which commit is yesterday's release")
+    return parser.parse_args(given)
+
+
+def main(given: list[str]) -> int:
+    options = arguments(given)
+    folder = Path(tempfile.mkdtemp(prefix="reviewmirror-torture-"))
+    (folder / "yesterday").mkdir()
+    yesterday = check_out(ROOT, folder / "yesterday", options.previous)
+    deliveries = options.deliveries or (SHORT_DELIVERIES if options.short else DELIVERIES)
+    faults = options.faults or (SHORT_FAULTS if options.short else FAULTS)
+    kinds = [kind for kind in options.only or KINDS if yesterday or kind != "release"]
+    plan = make_plan(options.seed, deliveries, faults, kinds, short=options.short)
+    progress = Progress(sys.stderr, deliveries, bar=sys.stderr.isatty())
+    result = asyncio.run(
+        run(
+            Options(
+                seed=options.seed,
+                deliveries=deliveries,
+                reviews=max(50, deliveries // DELIVERIES_OF_ONE),
+                plan=plan,
+                folder=folder,
+                hurried=options.short,
+                yesterday=folder / "yesterday" if yesterday else None,
+            ),
+            progress.show,
+        )
+    )
+    progress.end()
+    facts = _facts(given, yesterday)
+    RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode({**facts, "plan": plan, "result": result}), indent=2))
+    sys.stdout.write(report(result, facts) + "\n")
+    if result.well:
+        shutil.rmtree(folder)
+        return 0
+    sys.stderr.write(f"Logs and data of the run are in {folder}\n")
+    return 1
+
+
+def _facts(given: list[str], yesterday: str | None) -> dict[str, Any]:
+    version = subprocess.run([find_server(), "--version"], check=True, stdout=subprocess.PIPE).stdout.decode()  # noqa: S603
+    return {
+        "command": shlex.join(["python", "-m", "torture", *given]),
+        "machine": platform.platform(),
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+        "redis": version.partition("v=")[2].partition(" ")[0],
+        "yesterday": yesterday,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
