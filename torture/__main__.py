@@ -23,6 +23,7 @@ from simulator.progress import Progress
 from torture.plan import KINDS, make_plan
 from torture.report import report
 from torture.running import Options, run
+from torture.sending import Work
 from torture.stage import ROOT
 from torture.yesterday import check_out
 
@@ -40,6 +41,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", choices=KINDS, action="append", help="this kind of fault alone (may be repeated)")
     parser.add_argument("--short", action="store_true", help="a small run with short faults and hurried workers")
     parser.add_argument("--previous", metavar="REVISION", help="which commit is yesterday's release")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where to write the report as JSON")
     return parser.parse_args(given)
 
 
@@ -56,20 +58,19 @@ def main(given: list[str]) -> int:
     result = asyncio.run(
         run(
             Options(
-                seed=options.seed,
-                deliveries=deliveries,
-                reviews=max(50, deliveries // DELIVERIES_OF_ONE),
-                plan=plan,
-                folder=folder,
-                hurried=options.short,
-                yesterday=folder / "yesterday" if yesterday else None,
+                Work(options.seed, deliveries, max(50, deliveries // DELIVERIES_OF_ONE), options.short),
+                plan,
+                folder,
+                folder / "yesterday" if yesterday else None,
             ),
             progress.show,
         )
     )
     progress.end()
     facts = _facts(given, yesterday)
-    RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode({**facts, "plan": plan, "result": result}), indent=2))
+    options.results.write_bytes(
+        msgspec.json.format(msgspec.json.encode({**facts, "plan": plan, "result": result}), indent=2)
+    )
     sys.stdout.write(report(result, facts) + "\n")
     if result.well:
         shutil.rmtree(folder)

@@ -40,7 +40,7 @@ class Verdict(msgspec.Struct):
 
 
 def expect(kept: Kept, windows: Windows) -> dict[int, Settled]:
-    return {review_id: settle(None, entries, windows) for review_id, entries in kept.accepted.items()}
+    return {review_id: settle(None, entries, windows) for review_id, entries in kept.writes.accepted.items()}
 
 
 def audit(evidence: Evidence) -> list[Verdict]:
@@ -68,14 +68,14 @@ def _accepted(evidence: Evidence) -> Iterator[tuple[int, Acknowledged]]:
 
 
 def _ids(evidence: Evidence) -> Iterator[str]:
-    for entries in evidence.kept.accepted.values():
+    for entries in evidence.kept.writes.accepted.values():
         yield from (entry.delivery_id for entry in entries)
 
 
 def lost(evidence: Evidence) -> Iterator[str]:
     """Find what was answered 200 and never stood in the inbox of its review, as it was sent."""
     for review_id, answer in _accepted(evidence):
-        bodies = {entry.delivery_id: entry.body for entry in evidence.kept.accepted.get(review_id, [])}
+        bodies = {entry.delivery_id: entry.body for entry in evidence.kept.writes.accepted.get(review_id, [])}
         if bodies.get(answer.delivery_id) != answer.sent.body:
             yield f"review {review_id}: {answer.delivery_id} was answered 200 and is not in the inbox's history"
 
@@ -138,7 +138,7 @@ def histories_broken(evidence: Evidence) -> Iterator[str]:
             yield f"review {review_id}: its versions have gaps or doubles"
             continue
         names = [change.delivery_id for change in changes]
-        known = {entry.delivery_id for entry in evidence.kept.accepted[review_id]}
+        known = {entry.delivery_id for entry in evidence.kept.writes.accepted[review_id]}
         if len(set(names)) < len(names) or not set(names) <= known:
             yield f"review {review_id}: its history names a delivery twice, or one that was never accepted"
         replayed = replay(first_payload(record, changes), changes)
@@ -160,7 +160,7 @@ def last_not_shown(evidence: Evidence) -> Iterator[str]:
 
 def _without_copies(evidence: Evidence) -> list[int]:
     accepted = Counter(review_id for review_id, _ in _accepted(evidence))
-    return [name for name, count in accepted.items() if count == len(evidence.kept.accepted.get(name, []))]
+    return [name for name, count in accepted.items() if count == len(evidence.kept.writes.accepted.get(name, []))]
 
 
 def miscounted(evidence: Evidence) -> Iterator[str]:
@@ -173,6 +173,12 @@ def miscounted(evidence: Evidence) -> Iterator[str]:
     for name in {*expected, *(name for name in counts if name.startswith("decisions:"))}:
         if counts.get(name, 0) != expected[name]:
             yield f"{name} is {counts.get(name, 0)}, not {expected[name]}"
+
+
+def split(evidence: Evidence) -> Iterator[str]:
+    """Find commits that left in the inbox what they applied: a worker that died then would have it applied again."""
+    for review_id in evidence.kept.writes.split:
+        yield f"review {review_id}: a record or a history was written in another step than its inbox"
 
 
 def told_twice(evidence: Evidence) -> Iterator[str]:
@@ -198,13 +204,14 @@ def _count_reviews(evidence: Evidence) -> int:
 CHECKS: Mapping[str, tuple[Callable[[Evidence], int], Callable[[Evidence], Iterator[str]]]] = {
     "whatever was answered 200 was stored first, byte for byte": (_count_accepted, lost),
     "every answer says what became of the delivery": (_count_all, answered_wrongly),
-    "every dead letter that was answered 200 is kept": (lambda evidence: len(evidence.kept.dead_letters), letters_lost),
+    "every dead letter that was answered 200 is kept": (lambda it: len(it.kept.dead_letters), letters_lost),
     "nothing was stored twice under one id": (_count_stored, stored_twice),
     "whatever is stored without a 200 was sent by an attempt that failed": (copies, unexplained),
     "nothing waits": (_count_reviews, waiting),
     "every review and history is the fold of what Redis accepted, in its order": (_count_reviews, records_differ),
     "every history is complete, without doubles, and leads to its review": (_count_reviews, histories_broken),
-    "every review shows what was acknowledged last": (lambda evidence: len(_without_copies(evidence)), last_not_shown),
+    "every review shows what was acknowledged last": (lambda it: len(_without_copies(it)), last_not_shown),
+    "every commit takes what it applies out of the inbox, in one step": (lambda it: it.kept.writes.commits, split),
     "every delivery is counted once, as what it meant": (_count_stored, miscounted),
-    "the logs tell of no delivery twice": (lambda evidence: sum(evidence.told.values()), told_twice),
+    "the logs tell of no delivery twice": (lambda it: sum(it.told.values()), told_twice),
 }

@@ -1,14 +1,20 @@
 """How each kind of fault is done."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from mirror.storage import keys
 from torture.link import DOWN, UP
 from torture.plan import Fault
+from torture.slots import Slot
 from torture.stage import Stage
 
 # How soon a second SIGTERM follows the first, where it does.
 SECOND_TERM_S = 0.1
+# How late Redis's answers are where a process is to die before it has them, and how long that is tried.
+ANSWER_S = 0.05
+PATIENCE_S = 3.0
 # What a Redis that is nearly full may still take, in bytes.
 ROOM = 100_000
 
@@ -35,6 +41,34 @@ async def _term(stage: Stage, which: str, fault: Fault) -> None:
     if int(fault.lot * 1000) % 2:
         await asyncio.sleep(SECOND_TERM_S)
         slot.term()
+
+
+async def accept_kill(stage: Stage, _fault: Fault) -> None:
+    """Kill the web processes at a moment in which Redis has a delivery and they do not know it yet."""
+    await _kill_once_counted(stage, stage.webs, b"deliveries:accepted")
+
+
+async def commit_kill(stage: Stage, _fault: Fault) -> None:
+    """Kill the workers at a moment in which Redis has a commit and they do not know it yet."""
+    await _kill_once_counted(stage, stage.workers, b"decisions:")
+
+
+async def _kill_once_counted(stage: Stage, slots: Sequence[Slot], name: bytes) -> None:
+    # The answer is on its way for this long: time enough to see what it tells, and to be faster.
+    stage.link.delay = ANSWER_S
+    before = await _count(stage, name)
+    deadline = time.monotonic() + PATIENCE_S
+    counted = before
+    while counted == before and time.monotonic() < deadline:
+        counted = await _count(stage, name)
+    for slot in slots:
+        slot.kill()
+    stage.link.delay = 0
+
+
+async def _count(stage: Stage, prefix: bytes) -> int:
+    counts: dict[bytes, bytes] = await stage.redis.client.execute_command("HGETALL", keys.COUNTERS)
+    return sum(int(count) for name, count in counts.items() if name.startswith(prefix))
 
 
 async def workers_kill(stage: Stage, fault: Fault) -> None:
@@ -109,7 +143,9 @@ async def release(stage: Stage, fault: Fault) -> None:
 FAULTS: Mapping[str, Callable[[Stage, Fault], Awaitable[None]]] = {
     "web-kill": web_kill,
     "web-term": web_term,
+    "accept-kill": accept_kill,
     "worker-kill": worker_kill,
+    "commit-kill": commit_kill,
     "worker-term": worker_term,
     "workers-kill": workers_kill,
     "redis-kill": redis_kill,

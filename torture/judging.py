@@ -18,7 +18,6 @@ EXPECTED = {"200", "503", "no answer"}
 class Run(msgspec.Struct):
     """A run that is over; times in seconds."""
 
-    deliveries: int
     sender: Sender
     slots: Sequence[Slot]
     kept: Kept
@@ -55,11 +54,11 @@ def judge(run: Run) -> Result:
     lines = logs.read(slot.log for slot in run.slots if slot.log.exists())
     expected = audit.expect(run.kept, load({}).windows)
     evidence = Evidence(sender.acknowledged, sender.failed_attempts, run.kept, lines.deliveries, expected)
-    stored = sum(len(entries) for entries in run.kept.accepted.values())
+    stored = sum(len(entries) for entries in run.kept.writes.accepted.values())
     return Result(
         seconds=run.seconds,
         quiet_after=run.quiet_after,
-        deliveries=run.deliveries,
+        deliveries=sender.work.deliveries,
         acknowledged=sum(len(answers) for answers in sender.acknowledged.values()),
         answers=dict(sorted(sender.answers.items())),
         failed_attempts=sender.failed_attempts,
@@ -79,7 +78,7 @@ def _of_the_sender(sender: Sender) -> list[Verdict]:
     outside = [f"{count} answers {status}" for status, count in sender.answers.items() if status not in EXPECTED]
     silent = [f"{sender.without_retry_after} answers 503 without Retry-After"] if sender.without_retry_after else []
     return [
-        Verdict("every delivery was acknowledged in the end", sender.deliveries, sender.lost[:MOST_SHOWN]),
+        Verdict("every delivery was acknowledged in the end", sender.work.deliveries, sender.lost[:MOST_SHOWN]),
         Verdict("every answer was 200, or 503 with Retry-After", answers, outside + silent),
     ]
 

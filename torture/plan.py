@@ -9,7 +9,9 @@ import msgspec
 KINDS: dict[str, tuple[float, float]] = {
     "web-kill": (0, 0),
     "web-term": (0, 0),
+    "accept-kill": (0, 0),
     "worker-kill": (0, 0),
+    "commit-kill": (0, 0),
     "worker-term": (0, 0),
     "workers-kill": (0, 2),
     "redis-kill": (0, 3),

@@ -15,7 +15,7 @@ from torture import kept
 from torture.faults import FAULTS
 from torture.judging import Result, Run, judge
 from torture.plan import Fault
-from torture.sending import Sender, told
+from torture.sending import Sender, Work, told
 from torture.stage import Stage, running
 
 # Deliveries under way at a time, over all web processes.
@@ -23,39 +23,37 @@ AT_A_TIME = 32
 # The closing act begins here: all workers die, and come back only when everything is sent and arq's queue is lost.
 CLOSING = 0.96
 # All that waits must be applied within this, once everything is sent.
-QUIET_S = 90.0
+QUIET_S, QUIET_HURRIED_S = 90.0, 20.0
 
 
 class Options(msgspec.Struct):
-    """What a run is made of: `seed` with the numbers draws the deliveries and the faults; `yesterday` is a folder."""
+    """What a run is made of. `folder` takes its data and logs; `yesterday` is the folder of another release."""
 
-    seed: int
-    deliveries: int
-    reviews: int
+    work: Work
     plan: Sequence[Fault]
     folder: Path
-    hurried: bool
     yesterday: Path | None
 
 
 async def run(options: Options, tell: Callable[[int, str], None]) -> Result:
     """Run it. Raises RuntimeError if the stack does not start."""
+    work = options.work
     # A key of its own, from the seed: as repeatable as all else.
-    signer = Signer(SigningKey(options.seed.to_bytes(32, "big")))
+    signer = Signer(SigningKey(work.seed.to_bytes(32, "big")))
     started = time.monotonic()
-    async with running(options.folder, signer, hurried=options.hurried, yesterday=options.yesterday) as stage:
-        sender = Sender(signer, stage.urls, options.seed, options.deliveries, options.reviews)
-        note = ["starting"]
+    async with running(options.folder, signer, hurried=work.hurried, yesterday=options.yesterday) as stage:
+        sender = Sender(signer, stage.urls, work)
+        note = ["all is well so far"]
         telling = asyncio.create_task(told(sender, lambda done: tell(done, note[0])))
         done = await _send_and_fail(stage, sender, options.plan, note)
         note[0] = "waiting until all is quiet"
-        quiet_after = await _wait_until_quiet(stage)
+        quiet_after = await _wait_until_quiet(stage, QUIET_HURRIED_S if work.hurried else QUIET_S)
         seconds = time.monotonic() - started
         await asyncio.gather(*(slot.stop() for slot in stage.slots))
         note[0] = "judging"
         found = await kept.read(stage.redis)
         telling.cancel()
-    return judge(Run(options.deliveries, sender, stage.slots, found, done, round(seconds, 1), quiet_after))
+    return judge(Run(sender, stage.slots, found, done, round(seconds, 1), quiet_after))
 
 
 async def _send_and_fail(stage: Stage, sender: Sender, plan: Sequence[Fault], note: list[str]) -> Counter[str]:
@@ -66,7 +64,7 @@ async def _send_and_fail(stage: Stage, sender: Sender, plan: Sequence[Fault], no
         note[0] = f"fault {number} of {len(plan)}: {fault.kind}"
         await FAULTS[fault.kind](stage, fault)
         done[fault.kind] += 1
-    await _reach(sender, int(CLOSING * sender.deliveries), sending)
+    await _reach(sender, int(CLOSING * sender.work.deliveries), sending)
     note[0] = "closing act: no worker"
     for slot in stage.workers:
         slot.hold()
@@ -82,9 +80,10 @@ async def _reach(sender: Sender, place: int, sending: "asyncio.Task[None]") -> N
         await asyncio.sleep(0.01)
 
 
-async def _wait_until_quiet(stage: Stage) -> float:
+async def _wait_until_quiet(stage: Stage, patience: float) -> float:
+    """Wait until nothing waits, and return how long that took; the audit tells if it does not come."""
     started = time.monotonic()
-    while time.monotonic() - started < QUIET_S:
+    while time.monotonic() - started < patience:
         if not await stage.redis.client.zcard(keys.WAITING):
             break
         await asyncio.sleep(0.05)

@@ -18,12 +18,26 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from simulator.keys import Signer
 from torture.lives import Delivery, life
 
-FIRST_BACKOFF_S = 0.25
-LAST_BACKOFF_S = 4.0
+# The first pause before a delivery is sent again, and the longest; in a short run the latter.
+BACKOFF_S = (0.25, 4.0)
+HURRIED_BACKOFF_S = (0.05, 0.4)
 TIMEOUT_S = 20.0
 PARTOO_ATTEMPTS = 6
 # A delivery that is not acknowledged for this long fails the run.
 PATIENCE_S = 180.0
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What to send: `deliveries` in all, about `reviews` reviews, drawn from `seed`."""
+
+    seed: int
+    deliveries: int
+    reviews: int
+    hurried: bool
+
+    def length(self, review_id: int) -> int:
+        """Tell how many deliveries a review's life has."""
+        return self.deliveries // self.reviews + (review_id < self.deliveries % self.reviews)
 
 
 class Acknowledged(msgspec.Struct, frozen=True):
@@ -42,12 +56,11 @@ class _Answer(msgspec.Struct):
 class Sender:
     """Sends the lives of `reviews` reviews to web processes in turn; `answers` counts what came of each attempt."""
 
-    def __init__(self, signer: Signer, urls: Sequence[str], seed: int, deliveries: int, reviews: int) -> None:
+    def __init__(self, signer: Signer, urls: Sequence[str], work: Work) -> None:
         self._signer = signer
         self._urls = itertools.cycle(urls)
-        self._seed = seed
-        self.deliveries = deliveries
-        self.reviews = reviews
+        self.work = work
+        self._backoff_s = HURRIED_BACKOFF_S if work.hurried else BACKOFF_S
         self.done = 0
         self.acknowledged: dict[int, list[Acknowledged]] = {}
         self.answers: Counter[str] = Counter()
@@ -63,22 +76,19 @@ class Sender:
         connector = TCPConnector(limit=0, keepalive_timeout=30)
         timeout = ClientTimeout(total=TIMEOUT_S)
         async with ClientSession(connector=connector, timeout=timeout) as session, asyncio.TaskGroup() as group:
-            for review_id in range(self.reviews):
+            for review_id in range(self.work.reviews):
                 group.create_task(self._send_life(session, places, review_id))
-
-    def length(self, review_id: int) -> int:
-        """Tell how many deliveries a review's life has."""
-        return self.deliveries // self.reviews + (review_id < self.deliveries % self.reviews)
 
     async def _send_life(self, session: ClientSession, places: asyncio.Semaphore, review_id: int) -> None:
         answered = self.acknowledged.setdefault(review_id, [])
-        for delivery in life(self._seed, review_id, self.length(review_id)):
+        for delivery in life(self.work.seed, review_id, self.work.length(review_id)):
             answer = await self._send(session, places, delivery)
             self.done += 1
             if answer is not None:
                 answered.append(Acknowledged(delivery, answer.status, answer.delivery_id))
 
     async def _send(self, session: ClientSession, places: asyncio.Semaphore, delivery: Delivery) -> _Answer | None:
+        first, last = self._backoff_s
         started = time.monotonic()
         for attempt in itertools.count(1):
             async with places:
@@ -91,7 +101,7 @@ class Sender:
             if not outcome or time.monotonic() - started > PATIENCE_S:
                 self.lost.append(f"after {attempt} attempts: {delivery.body[:200]!r}")
                 return None
-            await asyncio.sleep(min(FIRST_BACKOFF_S * 2 ** (attempt - 1), LAST_BACKOFF_S))
+            await asyncio.sleep(min(first * 2.0 ** (attempt - 1), last))
         return None
 
     async def _post(self, session: ClientSession, body: bytes) -> _Answer | bool:
