@@ -15,8 +15,9 @@ from service.acknowledger import Acknowledger
 from service.in_flight import IN_FLIGHT, InFlight
 from service.middleware import around
 from service.nudger import Nudger
+from service.pressure import Pressure
 from service.requests import REQUEST_IDS, RequestIds, expect
-from service.state import ACKNOWLEDGER, READ_STORE, SETTINGS, STORE, TALLY
+from service.state import ACKNOWLEDGER, PRESSURE, READ_STORE, SETTINGS, STORE, TALLY
 from service.tally import Tally
 
 # One for the write under way, one for nudges and dead letters; the other connections are for reading.
@@ -37,12 +38,14 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app[REQUEST_IDS] = RequestIds()
     app[STORE] = store
     app[READ_STORE] = read_store
-    app[ACKNOWLEDGER] = Acknowledger(store, nudger)
+    app[PRESSURE] = Pressure(read_store)
+    app[ACKNOWLEDGER] = Acknowledger(store, nudger, app[PRESSURE])
     app[TALLY] = Tally(read_store)
     _setup_routes(app)
 
     async def background(app: web.Application) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(app[TALLY].run()), asyncio.create_task(nudger.run())]
+        runs = (app[TALLY].run(), app[PRESSURE].run(), nudger.run())
+        tasks = [asyncio.create_task(run) for run in runs]
         yield
         await app[ACKNOWLEDGER].close()
         await end(*tasks)

@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from mirror.clock import now_ms
-from mirror.storage import counters, dead_letters, inbox, reads, verification, workers
+from mirror.storage import counters, dead_letters, inbox, reads, server, verification, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.histogram import LABELS
 from mirror.storage.store import Store
@@ -28,6 +28,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     dead_letters: int
     workers: int
     open_questions: int
+    memory_share: float = 0.0
 
 
 async def metrics(request: web.Request) -> web.Response:
@@ -49,8 +50,11 @@ async def _snapshot(store: Store) -> Snapshot:
         workers.heartbeats(store),
         verification.count(store),
     )
+    memory = await server.memory(store)
     age = backlog.age_ms(now_ms()) / 1000
-    return Snapshot(counts, reviews, backlog.reviews, age, letters, len(heartbeats.alive), questions)
+    return Snapshot(
+        counts, reviews, backlog.reviews, age, letters, len(heartbeats.alive), questions, memory_share=memory.share
+    )
 
 
 class _Fleet(Collector):
@@ -82,6 +86,9 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("oldest_waiting_seconds", "Age of the oldest delivery not applied yet.", snapshot.oldest_waiting_s)
     yield _gauge("dead_letters", "Signed deliveries that could not be read, kept to be retried.", snapshot.dead_letters)
     yield _gauge("open_questions", "Reviews about which Partoo is still to be asked.", snapshot.open_questions)
+    yield _gauge(
+        "redis_memory_share", "Memory of Redis in use, as a share of its limit; 0: no limit.", snapshot.memory_share
+    )
     yield _gauge("workers", "Workers with a recent heartbeat.", snapshot.workers)
 
 

@@ -5,6 +5,7 @@ from aiohttp import web
 from mirror.settings import Settings
 from mirror.storage.store import Store
 from service.acknowledger import Acknowledger
+from service.pressure import Pressure
 from service.tally import Tally
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -12,4 +13,5 @@ SETTINGS = web.AppKey("settings", Settings)
 READ_STORE = web.AppKey("read_store", Store)
 STORE = web.AppKey("store", Store)
 ACKNOWLEDGER = web.AppKey("acknowledger", Acknowledger)
+PRESSURE = web.AppKey("pressure", Pressure)
 TALLY = web.AppKey("tally", Tally)

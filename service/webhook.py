@@ -19,7 +19,7 @@ from mirror.storage.connection import UNAVAILABLE
 from service.body import read_body
 from service.errors import ServiceError, as_service_error, json_response
 from service.requests import LOG_FACTS
-from service.state import ACKNOWLEDGER, SETTINGS, STORE, TALLY
+from service.state import ACKNOWLEDGER, PRESSURE, SETTINGS, STORE, TALLY
 
 log = structlog.get_logger()
 
@@ -92,6 +92,7 @@ async def _take(request: web.Request, delivery_id: str, body: bytes) -> tuple[st
     try:
         event_type, review_id = identify(body)
     except UndecodableError as error:
+        request.app[PRESSURE].check()
         await dead_letters.keep(request.app[STORE], DeadLetter(delivery_id, received_at, error.code, str(error), body))
         return "dead_letter", {"code": error.code, "reason": str(error)}
     if review_id is None:

@@ -16,6 +16,7 @@ from aiohttp.test_utils import unused_port
 
 from mirror import logs
 from mirror.storage.embedded import embedded_redis
+from service import pressure
 from tests.support import make_settings
 
 LOGGERS = ("", "arq", "asyncio")
@@ -45,6 +46,12 @@ class OwnRedis:
 
     def configure(self, name: str, value: str | int) -> None:
         self.client.config_set(name, value)
+
+
+@pytest.fixture(autouse=True)
+def rare_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the memory of Redis sampled at the start of a service only: a test that fills it knows what is answered."""
+    monkeypatch.setattr(pressure, "SAMPLE_INTERVAL_S", 3600.0)
 
 
 @pytest.fixture
