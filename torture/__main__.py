@@ -33,11 +33,19 @@ SHORT_DELIVERIES, SHORT_FAULTS = 1_500, 15
 DELIVERIES_OF_ONE = 200
 
 
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!a}")
+    return int(text)
+
+
 def arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m torture", description=__doc__)
-    parser.add_argument("--seed", type=int, default=1, help="draws deliveries and faults; the same one, the same run")
-    parser.add_argument("--deliveries", type=int, help=f"how many (default {DELIVERIES}; short: {SHORT_DELIVERIES})")
-    parser.add_argument("--faults", type=int, help=f"how many (default {FAULTS}; short: {SHORT_FAULTS})")
+    parser.add_argument(
+        "--seed", type=_count, default=1, help="draws deliveries and faults; the same one, the same run"
+    )
+    parser.add_argument("--deliveries", type=_count, help=f"how many (default {DELIVERIES}; short: {SHORT_DELIVERIES})")
+    parser.add_argument("--faults", type=_count, help=f"how many (default {FAULTS}; short: {SHORT_FAULTS})")
     parser.add_argument("--only", choices=KINDS, action="append", help="this kind of fault alone (may be repeated)")
     parser.add_argument("--short", action="store_true", help="a small run with short faults and hurried workers")
     parser.add_argument("--previous", metavar="REVISION", help="which commit is yesterday's release")
@@ -50,33 +58,33 @@ def main(given: list[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="reviewmirror-torture-"))
     (folder / "yesterday").mkdir()
     yesterday = check_out(ROOT, folder / "yesterday", options.previous)
-    deliveries = options.deliveries or (SHORT_DELIVERIES if options.short else DELIVERIES)
-    faults = options.faults or (SHORT_FAULTS if options.short else FAULTS)
-    kinds = [kind for kind in options.only or KINDS if yesterday or kind != "release"]
-    plan = make_plan(options.seed, deliveries, faults, kinds, short=options.short)
-    progress = Progress(sys.stderr, deliveries, bar=sys.stderr.isatty())
-    result = asyncio.run(
-        run(
-            Options(
-                Work(options.seed, deliveries, max(50, deliveries // DELIVERIES_OF_ONE), options.short),
-                plan,
-                folder,
-                folder / "yesterday" if yesterday else None,
-            ),
-            progress.show,
-        )
-    )
+    prepared = _prepare(options, folder, with_yesterday=yesterday is not None)
+    progress = Progress(sys.stderr, prepared.work.deliveries, bar=sys.stderr.isatty())
+    try:
+        result = asyncio.run(run(prepared, progress.show))
+    except RuntimeError as error:
+        sys.stderr.write(f"torture: {error}\n")
+        return 1
     progress.end()
     facts = _facts(given, yesterday)
-    options.results.write_bytes(
-        msgspec.json.format(msgspec.json.encode({**facts, "plan": plan, "result": result}), indent=2)
-    )
+    written = msgspec.json.encode({**facts, "plan": prepared.plan, "result": result})
+    options.results.write_bytes(msgspec.json.format(written, indent=2) + b"\n")
     sys.stdout.write(report(result, facts) + "\n")
     if result.well:
         shutil.rmtree(folder)
         return 0
     sys.stderr.write(f"Logs and data of the run are in {folder}\n")
     return 1
+
+
+def _prepare(options: argparse.Namespace, folder: Path, *, with_yesterday: bool) -> Options:
+    usual = (SHORT_DELIVERIES, SHORT_FAULTS) if options.short else (DELIVERIES, FAULTS)
+    deliveries = usual[0] if options.deliveries is None else options.deliveries
+    faults = usual[1] if options.faults is None else options.faults
+    work = Work(options.seed, deliveries, max(50, deliveries // DELIVERIES_OF_ONE), options.short)
+    kinds = [kind for kind in options.only or KINDS if with_yesterday or kind != "release"]
+    plan = make_plan(options.seed, deliveries, faults if kinds else 0, kinds, short=options.short)
+    return Options(work, plan, folder, folder / "yesterday" if with_yesterday else None)
 
 
 def _facts(given: list[str], yesterday: str | None) -> dict[str, Any]:

@@ -99,7 +99,7 @@ local function write(commit)
         return 0
     end
     redis.call('LLEN', changes) -- a key of another type must fail before anything is written
-    take_out(inbox, commit)
+    take_out(inbox, commit) -- the first write frees memory: so Redis lets the script go on at its memory limit
     if commit.record ~= '' then
         redis.call('SET', prefix .. RECORD, commit.record)
     end
