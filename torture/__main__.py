@@ -30,7 +30,8 @@ from torture.yesterday import check_out
 RESULTS = Path("torture-results.json")
 DELIVERIES, FAULTS = 200_000, 60
 SHORT_DELIVERIES, SHORT_FAULTS = 1_500, 15
-DELIVERIES_OF_ONE = 200
+# How many deliveries one review gets, unless that leaves too few reviews to run side by side.
+DELIVERIES_OF_ONE, FEWEST_REVIEWS = 200, 50
 
 
 def _count(text: str) -> int:
@@ -81,7 +82,8 @@ def _prepare(options: argparse.Namespace, folder: Path, *, with_yesterday: bool)
     usual = (SHORT_DELIVERIES, SHORT_FAULTS) if options.short else (DELIVERIES, FAULTS)
     deliveries = usual[0] if options.deliveries is None else options.deliveries
     faults = usual[1] if options.faults is None else options.faults
-    work = Work(options.seed, deliveries, max(50, deliveries // DELIVERIES_OF_ONE), options.short)
+    reviews = min(deliveries, max(FEWEST_REVIEWS, deliveries // DELIVERIES_OF_ONE))
+    work = Work(options.seed, deliveries, reviews, options.short)
     kinds = [kind for kind in options.only or KINDS if with_yesterday or kind != "release"]
     plan = make_plan(options.seed, deliveries, faults if kinds else 0, kinds, short=options.short)
     return Options(work, plan, folder, folder / "yesterday" if with_yesterday else None)

@@ -87,6 +87,9 @@ class Slot:
                     start_new_session=True,
                 )
             self.starts += 1
+            if not self._wanted.is_set():
+                # Held while it was being started.
+                self.kill()
             status = await self._process.wait()
             # One that is told to stop while Python still starts has no handler yet: SIGTERM itself ends it.
             if not self._killed and not (self._told and status in (0, -signal.SIGTERM, 128 + signal.SIGTERM)):
