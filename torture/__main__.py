@@ -28,7 +28,7 @@ from torture.stage import ROOT
 from torture.yesterday import check_out
 
 RESULTS = Path("torture-results.json")
-DELIVERIES, FAULTS = 200_000, 60
+DELIVERIES, FAULTS = 300_000, 90
 SHORT_DELIVERIES, SHORT_FAULTS = 1_500, 15
 # How many deliveries one review gets, unless that leaves too few reviews to run side by side.
 DELIVERIES_OF_ONE, FEWEST_REVIEWS = 200, 50
