@@ -1,6 +1,6 @@
 # Each target sets up what it needs: a Python 3.11 or newer with venv is all it asks of the machine.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check bench torture format lock clean
+.PHONY: help setup demo run test check audit bench faithful torture format lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -8,7 +8,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 VENV_BENCH := .venv-bench
 BENCH_READY := $(VENV_BENCH)/.ready
-SOURCES := service worker mirror simulator dev benchmarks torture tests
+VENV_AUDIT := .venv-audit
+AUDIT_READY := $(VENV_AUDIT)/.ready
+SOURCES := service worker mirror simulator dev benchmarks faithful torture tests
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -37,9 +39,23 @@ check: $(READY) ## what CI runs: format, lint, types, tests with warnings as err
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
+audit: $(READY) ## known holes in the locked releases, and whether what is locked is what runs
+	-@$(MAKE) --silent $(AUDIT_READY)
+	@$(BIN)/python -m dev.audit $(VENV_AUDIT)/bin/pip-audit
+
+$(AUDIT_READY): requirements-audit.txt
+	@PYTHON=$${PYTHON:-$$(sh dev/find-python.sh)} || exit 1; \
+	echo "Setting up $(VENV_AUDIT) (once, a few seconds) ..."; \
+	"$$PYTHON" -m venv --clear $(VENV_AUDIT)
+	@$(VENV_AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-audit.txt
+	@touch $@
+
 format: $(READY) ## rewrite the sources in the project's format
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
+
+faithful: $(READY) ## how many reviews are wrong in the end, over clean to hostile wires, beside ordinary guards: five minutes
+	@$(BIN)/python -m faithful
 
 bench: $(BENCH_READY) ## measure beside the ceiling and peers: a quarter of an hour; QUICK=1 takes a few minutes
 	@$(VENV_BENCH)/bin/python -m benchmarks $(if $(QUICK),--quick)
@@ -61,7 +77,9 @@ lock: $(READY) ## compile requirements*.txt from pyproject.toml
 		--extra dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
 		--extra bench pyproject.toml -o requirements-bench.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
+		--group audit -o requirements-audit.txt
 
 clean: ## remove what make and the tools made; data/ stays
-	rm -rf $(VENV) $(VENV_BENCH) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(VENV_BENCH) $(VENV_AUDIT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,12 +14,12 @@ import msgspec
 
 from benchmarks.acknowledging import acknowledgements, latencies
 from benchmarks.draining import drains
-from benchmarks.growing import growth
+from benchmarks.growing import growth, kept
 from benchmarks.requests import write_requests
 from mirror.storage.embedded import embedded_redis
 
 RESULTS = Path("bench-results.json")
-PARTS = ("acknowledgements", "latencies", "drains", "growth")
+PARTS = ("acknowledgements", "latencies", "drains", "growth", "kept")
 
 
 def tell(line: str) -> None:
@@ -40,6 +40,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             "latencies": lambda: latencies(url, requests, 2 * seconds, tell),
             "drains": lambda: drains(url, folder, rounds, tell),
             "growth": lambda: growth(url, folder, sizes=sizes, tell=tell),
+            "kept": lambda: kept(url, folder, tell),
         }
         for part in options.only or PARTS:
             tell(f"{part} …")
@@ -77,6 +78,10 @@ def table(results: dict[str, Any]) -> str:
             f"| {size} | {' | '.join(str(value) for value in found.values())} |"
             for size, found in results["growth"].items()
         ]
+        lines.append("")
+    if "kept" in results:
+        lines += ["| raw deliveries kept | bytes a delivery |", "| --- | --- |"]
+        lines += [f"| {name} | {found} |" for name, found in results["kept"]["bytes_a_delivery"].items()]
     return "\n".join(lines)
 
 

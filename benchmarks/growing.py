@@ -16,13 +16,16 @@ PROBE = 20_000
 
 
 def growth(redis_url: str, folder: Path, *, sizes: tuple[int, ...], tell: Callable[[str], None]) -> dict[str, Any]:
-    """At each size: bytes a review, with one change each; then the processor time of PROBE more deliveries."""
+    """At each size: bytes a review, with one change each; then the processor time of PROBE more deliveries.
+
+    Raw deliveries are not kept meanwhile, so that the mirror alone is weighed; `kept` weighs them.
+    """
     client = redis.Redis.from_url(redis_url)
     client.flushall()
     empty = client.execute_command("INFO", "memory")["used_memory"]
     payload = len(make_body(0)) - len(b'{"type":"review_updated","payload":{"review":}}')
     found: dict[str, Any] = {}
-    with process(["worker"], environment(redis_url), folder / "worker.log") as worker:
+    with process(["worker"], environment(redis_url, DELIVERY_RETENTION="0s"), folder / "worker.log") as worker:
         server_pid = client.execute_command("INFO", "server")["process_id"]
         mirrored = total = 0
         for size in sizes:
@@ -50,6 +53,26 @@ def growth(redis_url: str, folder: Path, *, sizes: tuple[int, ...], tell: Callab
             tell(f"{size} reviews: {found[str(size)]}")
     client.close()
     return found
+
+
+def kept(redis_url: str, folder: Path, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Weigh raw deliveries of 1.1 KB that are kept: PROBE of them, of reviews of their own and of 1,000 reviews."""
+    client = redis.Redis.from_url(redis_url)
+    found = {}
+    for reviews in (PROBE, 1_000):
+        used = {}
+        for retention in ("0s", "1d"):
+            client.flushall()
+            variables = environment(redis_url, DELIVERY_RETENTION=retention)
+            with process(["worker"], variables, folder / "worker.log"):
+                asyncio.run(fill(redis_url, PROBE, reviews))
+                _wait(client, PROBE)
+            _settle(client)
+            used[retention] = client.execute_command("INFO", "memory")["used_memory"]
+        found[f"{PROBE // reviews} a review"] = round((used["1d"] - used["0s"]) / PROBE)
+    tell(f"bytes a delivery kept: {found}")
+    client.close()
+    return {"bytes_a_delivery": found}
 
 
 def _wait(client: "redis.Redis", total: int) -> None:

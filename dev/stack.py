@@ -55,6 +55,19 @@ def is_taken(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def stack_environment(port: int, redis_url: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """Make the environment of the stack's processes, on loopback."""
+    return {
+        **os.environ,
+        "BIND_HOST": "127.0.0.1",
+        "WEB_CONCURRENCY": "1",
+        "PARTOO_WEBHOOK_SECRET": "",
+        **variables,
+        "PORT": str(port),
+        "REDIS_URL": redis_url,
+    }
+
+
 @contextmanager
 def running(data_dir: Path, port: int, variables: Mapping[str, str], log: IO[bytes] | None = None) -> Iterator[Stack]:
     """Run the stack while the context lasts, its Redis in `data_dir`, its log lines on stdout or in `log`.
@@ -62,27 +75,20 @@ def running(data_dir: Path, port: int, variables: Mapping[str, str], log: IO[byt
     Raises StackError if it is not ready within READY_TIMEOUT_S.
     """
     with embedded_redis(str(data_dir / "redis")) as redis_url:
-        environment = {
-            **os.environ,
-            "BIND_HOST": "127.0.0.1",
-            "WEB_CONCURRENCY": "1",
-            "PARTOO_WEBHOOK_SECRET": "",
-            **variables,
-            "PORT": str(port),
-            "REDIS_URL": redis_url,
-        }
+        environment = stack_environment(port, redis_url, variables)
         processes: dict[str, subprocess.Popen[bytes]] = {}
         try:
             for name in ("service", "worker"):
-                processes[name] = _start(name, environment, log)
+                processes[name] = start_process(name, environment, log)
             stack = Stack(f"http://127.0.0.1:{port}", environment, processes)
-            _wait_until_ready(stack)
+            wait_until_ready(stack)
             yield stack
         finally:
-            _stop(processes)
+            stop_processes(processes)
 
 
-def _start(name: str, environment: Mapping[str, str], log: IO[bytes] | None) -> "subprocess.Popen[bytes]":
+def start_process(name: str, environment: Mapping[str, str], log: IO[bytes] | None) -> "subprocess.Popen[bytes]":
+    """Start `python -m name`, a process of the stack."""
     return subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", name],
         env=dict(environment),
@@ -93,7 +99,8 @@ def _start(name: str, environment: Mapping[str, str], log: IO[bytes] | None) -> 
     )
 
 
-def _wait_until_ready(stack: Stack) -> None:
+def wait_until_ready(stack: Stack) -> None:
+    """Return when `/readyz` says so. Raises StackError if a process ends, or after READY_TIMEOUT_S."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < deadline:
         if ended := stack.ended():
@@ -106,7 +113,8 @@ def _wait_until_ready(stack: Stack) -> None:
     raise StackError(f"not ready after {READY_TIMEOUT_S:g} s; the log says why")
 
 
-def _stop(processes: "Mapping[str, subprocess.Popen[bytes]]") -> None:
+def stop_processes(processes: "Mapping[str, subprocess.Popen[bytes]]") -> None:
+    """Stop processes as a platform does: SIGTERM, and SIGKILL for those that do not end."""
     for process in processes.values():
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

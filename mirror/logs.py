@@ -34,7 +34,8 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     shared: list[Processor] = [structlog.contextvars.merge_contextvars, stamp]
     if not console:
         shared.append(structlog.processors.format_exc_info)
-    colours = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    # Not rich's traceback, which is taken where rich is installed: it shows local variables, and secrets among them.
+    colours = structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[*shared, colours if console else render_line],
         wrapper_class=structlog.make_filtering_bound_logger(level),

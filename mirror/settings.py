@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from mirror.domain.incidents import Thresholds
 from mirror.domain.record import Windows
 from mirror.domain.signature import BUILT_IN_KEYS, PublicKey, parse_public_keys
 
@@ -43,19 +44,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     partoo_api_key: str | None
     partoo_api_rate: int
     verification_delay: int
-    api_token: str | None
+    api_token: tuple[str, ...] | None
     log_level: str
     log_format: str | None
     log_review_text: bool
     redelivery_window: int
     reorder_window: int
     deletion_grace: int
+    delivery_retention: int
+    history_retention: int
+    incident_window: int
+    incident_min_reviews: int
+    incident_share: float
     web_concurrency: int
     worker_max_jobs: int
 
+    def __repr__(self) -> str:
+        """Show no value: what shows variables, a traceback or a debugger's log, would show secrets."""
+        return "Settings(...)"
+
     @property
     def windows(self) -> Windows:
-        return Windows(redelivery=self.redelivery_window, reorder=self.reorder_window)
+        return Windows(redelivery=self.redelivery_window, reorder=self.reorder_window, grace=self.deletion_grace)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        return Thresholds(self.incident_window, self.incident_min_reviews, self.incident_share)
 
 
 def duration(text: str) -> int:
@@ -64,6 +78,14 @@ def duration(text: str) -> int:
     if match is None:
         raise ValueError("must be a whole number with a unit (ms, s, m, h or d), such as 90s, 1h or 7d")
     return int(match[1]) * _UNITS_MS[match[2]]
+
+
+def percentage(text: str) -> float:
+    """Read a percentage such as `1%` or `2.5%`, as a share from 0 to 1. Raises ValueError."""
+    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%", text)
+    if match is None or float(match[1]) > 100:  # noqa: PLR2004 - per cent
+        raise ValueError("must be a percentage from 0% to 100%, such as 1% or 2.5%")
+    return float(match[1]) / 100
 
 
 def _number(lowest: int, highest: int) -> Callable[[str], int]:
@@ -135,6 +157,13 @@ def _token(text: str) -> str:
     return text
 
 
+def _tokens(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(_token(part.strip()) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"{error}, or several such tokens separated by commas") from None
+
+
 class Variable(msgspec.Struct, frozen=True):
     """One environment variable: `default` is as one would write it, empty for none; an empty value counts as unset."""
 
@@ -189,7 +218,8 @@ VARIABLES = (
         "PARTOO_WEBHOOK_SECRET",
         "",
         _secret,
-        "Secret part of the webhook's URL: /webhooks/partoo/SECRET or /webhooks/partoo?key=SECRET. Empty: none.",
+        "Secret that a delivery must carry: /webhooks/partoo/SECRET, /webhooks/partoo?key=SECRET, or the custom header "
+        "X-Webhook-Secret. Empty: none.",
     ),
     Variable("PARTOO_API_URL", "", _url("https", "http"), "Partoo's REST API. Empty: the one of PARTOO_ENV."),
     Variable(
@@ -201,7 +231,7 @@ VARIABLES = (
     Variable(
         "PARTOO_API_RATE",
         "240",
-        _number(1, 1_000_000),
+        _number(1, 60_000),
         "Requests a minute that all processes together may send to Partoo's API, which allows an organization 300.",
     ),
     Variable(
@@ -213,8 +243,9 @@ VARIABLES = (
     Variable(
         "API_TOKEN",
         "",
-        _token,
-        "Token that opens the read API (Authorization: Bearer). Empty: the read API is closed.",
+        _tokens,
+        "Token that opens the read API (Authorization: Bearer); several, separated by commas, so that one can be "
+        "rotated. Empty: the read API is closed.",
     ),
     Variable("LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error."),
     Variable(
@@ -239,7 +270,40 @@ VARIABLES = (
         "A return to an earlier state within this time, with the same clock, may be a late copy: ambiguous.",
     ),
     Variable(
-        "DELETION_GRACE", "7d", duration, "How long a missing review may be away before it is gone. Not used yet."
+        "DELETION_GRACE",
+        "7d",
+        duration,
+        "How long a missing review may be away before it is gone. It may still come back after that.",
+    ),
+    Variable(
+        "INCIDENT_WINDOW",
+        "1h",
+        duration,
+        "Many reviews of one business or partner that vanish within this time are one incident: none of them is gone "
+        "while it lasts.",
+    ),
+    Variable(
+        "INCIDENT_MIN_REVIEWS", "20", _number(1, 999_999_999), "Fewer reviews than this that vanish are no incident."
+    ),
+    Variable(
+        "INCIDENT_SHARE",
+        "1%",
+        percentage,
+        "Nor are fewer than this share of the live reviews that the business or the partner had.",
+    ),
+    Variable(
+        "DELIVERY_RETENTION",
+        "2d",
+        duration,
+        "How long a review's raw deliveries are kept after the last of them was applied, for replay; some 1.4 KB each. "
+        "0s keeps none.",
+    ),
+    Variable(
+        "HISTORY_RETENTION",
+        "0d",
+        duration,
+        "How long changes stay in the history of a review, such as 365d; older ones are trimmed once a day. 0d keeps "
+        "all.",
     ),
     Variable("WEB_CONCURRENCY", "1", _number(1, 64), "Web processes that share the port. Heroku sets it by dyno size."),
     Variable("WORKER_MAX_JOBS", "10", _number(1, 1000), "arq jobs that one worker runs side by side."),

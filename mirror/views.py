@@ -25,8 +25,8 @@ def record_view(record: Record) -> dict[str, Any]:
 
 
 def changes_view(shown: Sequence[Change], first: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Show changes of a review. `first` is the payload it was first seen with, needed if that change is among them."""
-    return [_change_view(change, first if change.kind is Kind.FIRST_SEEN else None) for change in shown]
+    """Show changes of a review. `first` is the payload that its history begins with, needed if that is among them."""
+    return [_change_view(change, first if change.kind in (Kind.FIRST_SEEN, Kind.TRIMMED) else None) for change in shown]
 
 
 def _change_view(change: Change, first: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -10,14 +10,15 @@ from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
 from mirror.tasks import end
-from service import health, metrics, read_api, webhook
+from service import absence_api, health, metrics, openapi, read_api, webhook
 from service.acknowledger import Acknowledger
 from service.in_flight import IN_FLIGHT, InFlight
 from service.middleware import around
 from service.nudger import Nudger
 from service.pressure import Pressure
+from service.redeliveries import Redeliveries
 from service.requests import REQUEST_IDS, RequestIds, expect
-from service.state import ACKNOWLEDGER, PRESSURE, READ_STORE, SETTINGS, STORE, TALLY
+from service.state import ACKNOWLEDGER, PRESSURE, READ_STORE, REDELIVERIES, SETTINGS, STORE, TALLY
 from service.tally import Tally
 
 # One for the write under way, one for nudges and dead letters; the other connections are for reading.
@@ -40,17 +41,20 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app[READ_STORE] = read_store
     app[PRESSURE] = Pressure(read_store)
     app[ACKNOWLEDGER] = Acknowledger(store, nudger, app[PRESSURE])
+    app[REDELIVERIES] = Redeliveries(read_store, settings.redelivery_window)
     app[TALLY] = Tally(read_store)
     _setup_routes(app)
 
     async def background(app: web.Application) -> AsyncIterator[None]:
-        runs = (app[TALLY].run(), app[PRESSURE].run(), nudger.run())
-        tasks = [asyncio.create_task(run) for run in runs]
+        loops = (app[TALLY].run(), app[PRESSURE].run(), app[REDELIVERIES].run(), nudger.run())
+        tasks = [asyncio.create_task(loop) for loop in loops]
         yield
         await app[ACKNOWLEDGER].close()
         await end(*tasks)
         with suppress(*UNAVAILABLE):
             await app[TALLY].flush()
+        with suppress(*UNAVAILABLE):
+            await app[REDELIVERIES].flush()
         for each in (store, read_store):
             with suppress(*UNAVAILABLE):
                 await each.close()
@@ -66,9 +70,12 @@ def _setup_routes(app: web.Application) -> None:
         ("GET", "/reviews", read_api.list_reviews),
         ("GET", "/reviews/{id}", read_api.get_review),
         ("GET", "/reviews/{id}/changes", read_api.get_changes),
+        ("GET", "/stats", absence_api.get_stats),
+        ("GET", "/incidents", absence_api.list_incidents),
         ("GET", "/healthz", health.healthz),
         ("GET", "/readyz", health.readyz),
         ("GET", "/metrics", metrics.metrics),
+        ("GET", "/openapi.json", openapi.openapi),
     )
     for method, path, handler in routes:
         app.router.add_route(method, path, handler, expect_handler=expect)

@@ -18,9 +18,10 @@ async def read_body(request: web.Request) -> bytes:
     Raises ServiceError: 413 over MAX_BODY_BYTES, 415 for a compressed body, 408 if it is not complete within
     BODY_TIMEOUT_S, 400 if its transfer is malformed or broken off.
     """
-    encoding = request.headers.get("Content-Encoding", "identity")
-    if encoding.strip().lower() not in ("", "identity"):
-        raise ServiceError(415, "unsupported_encoding", "send the body without Content-Encoding", close=True)
+    if not _is_plain(request):
+        raise ServiceError(
+            415, "unsupported_encoding", "send the body uncompressed, without Content-Encoding", close=True
+        )
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _too_large()
     try:
@@ -30,6 +31,13 @@ async def read_body(request: web.Request) -> bytes:
         raise ServiceError(408, "body_timeout", message, close=True) from None
     except (aiohttp.ClientError, HttpProcessingError, web.RequestPayloadError, ConnectionError):
         raise ServiceError(400, "bad_body", "the body is malformed or was broken off", close=True) from None
+
+
+def _is_plain(request: web.Request) -> bool:
+    """Tell whether the body is sent as it is: in no coding, and for its transfer cut into chunks at most."""
+    codings = request.headers.getall("Content-Encoding", [])
+    transfer = request.headers.get("Transfer-Encoding", "chunked")
+    return all(coding.strip().lower() in ("", "identity") for coding in codings) and transfer.lower() == "chunked"
 
 
 async def _read(request: web.Request) -> bytes:

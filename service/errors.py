@@ -14,11 +14,13 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from mirror.domain.record import CorruptError
 from mirror.storage.connection import UNAVAILABLE
 from service.requests import LOG_FACTS
 
 RETRY_AFTER_S = 5
 INTERNAL_ERROR = "an error of ours; it is in the log"
+_CORRUPT = "what Redis holds of review {} cannot be read; record.corrupt in the log says why"
 
 log = structlog.get_logger()
 
@@ -77,11 +79,21 @@ def answer_to(request: web.Request, error: Exception) -> web.Response:
     if isinstance(error, web.HTTPException):
         return _answer(request, _from_http(error))
     facts = request[LOG_FACTS]
+    if isinstance(error, CorruptError):
+        tell_corrupt(request, error)
+        return _answer(request, ServiceError(500, "corrupt_record", _CORRUPT.format(error.review_id)))
     if isinstance(error, UNAVAILABLE):
         log.warning("redis.unavailable", error=repr(error), route=_route(request), **facts)
         return _answer(request, as_service_error(error))
     log.error("request.failed", route=_route(request), exc_info=error, **facts)
     return _answer(request, ServiceError(500, "internal_error", INTERNAL_ERROR))
+
+
+def tell_corrupt(request: web.Request, error: CorruptError) -> None:
+    """Log that a review cannot be read, in one line without a traceback: nothing in the code is at fault."""
+    log.error(
+        "record.corrupt", review_id=error.review_id, reason=error.problem, route=_route(request), **request[LOG_FACTS]
+    )
 
 
 def _route(request: web.Request) -> str:

@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from mirror.clock import now_ms
-from mirror.storage import counters, dead_letters, inbox, reads, server, verification, workers
+from mirror.storage import counters, dead_letters, inbox, incidents, reads, server, verification, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.histogram import LABELS
 from mirror.storage.store import Store
@@ -28,6 +28,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     dead_letters: int
     workers: int
     open_questions: int
+    open_incidents: int = 0
+    held: int = 0
     memory_share: float = 0.0
 
 
@@ -42,18 +44,27 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 async def _snapshot(store: Store) -> Snapshot:
-    counts, reviews, backlog, letters, heartbeats, questions = await asyncio.gather(
+    counts, reviews, backlog, letters = await asyncio.gather(
         counters.read(store),
         reads.counts_by_status_and_partner(store),
         inbox.backlog(store),
         dead_letters.count(store),
-        workers.heartbeats(store),
-        verification.count(store),
+    )
+    heartbeats, questions, opened = await asyncio.gather(
+        workers.heartbeats(store), verification.count(store), incidents.open_incidents(store)
     )
     memory = await server.memory(store)
-    age = backlog.age_ms(now_ms()) / 1000
     return Snapshot(
-        counts, reviews, backlog.reviews, age, letters, len(heartbeats.alive), questions, memory_share=memory.share
+        counts,
+        reviews,
+        waiting=backlog.reviews,
+        oldest_waiting_s=backlog.age_ms(now_ms()) / 1000,
+        dead_letters=letters,
+        workers=len(heartbeats.alive),
+        open_questions=questions,
+        open_incidents=len(opened),
+        held=sum(incident.missing for incident in opened),
+        memory_share=memory.share,
     )
 
 
@@ -90,6 +101,8 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
         "redis_memory_share", "Memory of Redis in use, as a share of its limit; 0: no limit.", snapshot.memory_share
     )
     yield _gauge("workers", "Workers with a recent heartbeat.", snapshot.workers)
+    yield _gauge("open_incidents", "Businesses or partners many reviews of which vanished.", snapshot.open_incidents)
+    yield _gauge("held_reviews", "Missing reviews that open incidents keep from becoming gone.", snapshot.held)
 
 
 def _counters(counts: Mapping[str, int]) -> Iterator[Metric]:

@@ -5,7 +5,7 @@ from aiohttp.typedefs import Handler
 
 from service.errors import answer_to
 from service.in_flight import IN_FLIGHT
-from service.requests import LOG_FACTS, log_facts
+from service.requests import LOG_FACTS, SERVER, log_facts
 
 
 @web.middleware
@@ -19,6 +19,7 @@ async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             response = answer_to(request, error)
         response.headers["X-Request-ID"] = facts["request_id"]
+        response.headers["Server"] = SERVER
         if in_flight.stopping:
             response.force_close()
         return response

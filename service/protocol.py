@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from service.errors import INTERNAL_ERROR, error_of, json_response
+from service.requests import SERVER
 
 log = structlog.get_logger()
 
@@ -35,7 +36,7 @@ class _RequestHandler(web.RequestHandler):
             body = error_of("internal_error", INTERNAL_ERROR, request_id)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is on its way already")
-        response = json_response(body, status, {"X-Request-ID": request_id})
+        response = json_response(body, status, {"X-Request-ID": request_id, "Server": SERVER})
         response.force_close()
         return response
 

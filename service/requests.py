@@ -9,6 +9,8 @@ from aiohttp import web
 # request starts for many, and cost more.
 LOG_FACTS = web.RequestKey("log_facts", dict[str, str])
 _MAX_UPSTREAM_ID = 64
+# In place of aiohttp's header, which names its release and Python's: who looks for a known hole need not be helped.
+SERVER = "reviewmirror"
 
 
 class RequestIds:

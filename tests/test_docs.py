@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from mirror.domain.changes import Kind
 from mirror.domain.lifecycle import Status, diagram
 from mirror.settings import VARIABLES
@@ -14,6 +12,8 @@ from mirror.storage.histogram import BOUNDS
 from service.metrics import Snapshot, fleet_metrics
 
 ROOT = Path(__file__).parents[1]
+# A marker in a history, which no delivery results in.
+OUTCOMES = set(Kind) - {Kind.TRIMMED}
 # What the platform or an add-on sets, or what is for development only.
 NOT_IN_APP_JSON = {"PORT", "REDIS_URL", "REDIS_DATA_DIR", "BIND_HOST"}
 
@@ -47,7 +47,7 @@ def test_every_log_event_is_explained() -> None:
     explained = text("docs/operations.md")
     pattern = re.compile(r'log\.(?:debug|info|warning|error|exception)\(\s*"([a-z_.]+)"')
     events = {event for source in sources("service", "worker", "mirror") for event in pattern.findall(source)}
-    events |= {f"review.{outcome}" for outcome in (*Kind, "unchanged", "stale")}
+    events |= {f"review.{outcome}" for outcome in (*OUTCOMES, "unchanged", "stale", "forgotten")}
     events |= {f"delivery.{status}" for status in ("accepted", "ignored", "tryout", "dead_letter")}
     assert {event for event in events if f"`{event}`" not in explained} == set()
 
@@ -78,6 +78,14 @@ def test_readme_names_only_targets_and_files_that_exist() -> None:
         assert (ROOT / link).exists(), link
 
 
+def test_every_test_that_a_document_names_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text("SECURITY.md"))
+    assert len(named) > 30
+    assert [
+        f"{path}::{test}" for path, test in named if not re.search(rf"def {test}\(" if test else "", text(path))
+    ] == []
+
+
 def test_the_procfile_starts_modules_that_exist() -> None:
     processes = dict(line.split(": ", 1) for line in text("Procfile").splitlines())
     assert set(processes) == {"web", "worker", "release"}
@@ -85,27 +93,6 @@ def test_the_procfile_starts_modules_that_exist() -> None:
         module = re.fullmatch(r"python -m (\w+).*", command)
         assert module is not None
         assert (ROOT / module[1] / "__main__.py").exists()
-
-
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"])
-def test_requirements_are_pinned_with_hashes_and_name_no_index(name: str) -> None:
-    requirements = text(name)
-    pinned = re.findall(r"^[a-z][a-z0-9-]*(?:\[[a-z]+\])?==\S+", requirements, re.MULTILINE)
-    lines = re.findall(r"^[a-z].*", requirements, re.MULTILINE)
-    assert len(pinned) == len(lines) > 0
-    assert all(line.endswith("\\") for line in lines)
-    assert "://" not in requirements
-
-
-def test_every_dependency_is_pinned() -> None:
-    named = re.search(r"^dependencies = \[(.*?)\]\n\n", text("pyproject.toml"), re.MULTILINE | re.DOTALL)
-    assert named is not None
-    wanted = re.findall(r'"([a-z-]+)[\[>]', named[1])
-    pinned = re.findall(r"^([a-z][a-z0-9-]*)(?:\[[a-z]+\])?==", text("requirements.txt"), re.MULTILINE)
-    assert set(wanted) <= set(pinned)
-    assert set(pinned) <= set(
-        re.findall(r"^([a-z][a-z0-9-]*)(?:\[[a-z]+\])?==", text("requirements-dev.txt"), re.MULTILINE)
-    )
 
 
 def test_the_histograms_bounds_rise() -> None:

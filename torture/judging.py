@@ -40,6 +40,7 @@ class Result(msgspec.Struct):
     stored: int
     copies: int
     untold: int
+    taken_for_redeliveries: int
     faults: dict[str, int]
     starts: dict[str, int]
     verdicts: list[Verdict]
@@ -67,6 +68,7 @@ def judge(run: Run) -> Result:
         stored=stored,
         copies=audit.copies(evidence),
         untold=stored - len(lines.deliveries),
+        taken_for_redeliveries=audit.taken_for_redeliveries(evidence),
         faults=dict(sorted(run.faults.items())),
         starts={slot.name: slot.starts for slot in run.slots},
         verdicts=[*audit.audit(evidence), *_of_the_sender(sender), *_of_the_processes(run.slots, lines)],

@@ -10,6 +10,9 @@ import msgspec
 # Lines that no fault from outside explains.
 OURS = {"request.failed", "drain.review_failed", "drain.commit_failed"}
 
+# What Redis answers at its memory limit: the deliveries wait, and are tried again.
+REFUSED = b"OOM command not allowed"
+
 
 class Told(msgspec.Struct):
     """`deliveries`: how often workers told what each meant. `errors`: lines that should not be."""
@@ -43,7 +46,7 @@ def _note(told: Told, line: _Line, text: bytes, path: Path) -> None:
     told.events[line.event] += 1
     if line.event.startswith("review.") and line.delivery_id:
         told.deliveries[line.delivery_id] += 1
-    if line.event in OURS:
+    if line.event in OURS and REFUSED not in text:
         told.errors.append(f"{path.name}: {_shorten(text)}")
 
 

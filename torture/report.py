@@ -26,6 +26,7 @@ def _numbers(result: Result) -> Iterator[str]:
     yield f"| longest from first attempt to 200 | {result.longest_s:g} s |"
     yield f"| stored, of which copies whose 200 was lost | {result.stored:,}, {result.copies:,} |"
     yield f"| applied without a line in a log (their worker died, or its answer was cut off) | {result.untold:,} |"
+    yield f"| acknowledged, and yet taken for redeliveries of something older | {result.taken_for_redeliveries:,} |"
     yield f"| seconds in all, and until all was quiet at the end | {result.seconds:g}, {result.quiet_after:g} |"
 
 

@@ -2,45 +2,40 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
-import msgspec
 import structlog
 
 from mirror.clock import now_ms
-from mirror.domain.inbox import decode_entry
-from mirror.domain.record import SCHEMA_VERSION, Windows
-from mirror.domain.settling import Settled, settle
-from mirror.storage import inbox, reads
+from mirror.storage import inbox, redeliveries, server
 from mirror.storage.commit import Commit, commit
 from mirror.storage.store import Store
+from worker.deciding import Policy, decide, digests
 from worker.story import tell
 
 # A drain that has worked for this long makes room for arq's other jobs; the next one goes on where it stopped.
 MAX_RUN_S = 8.0
 # Batches under way at a time: while Redis works on one, this process decides on the other.
 STREAMS = 2
+# How long what Redis said of its memory holds.
+MEMORY_SAMPLE_S = 1.0
 
 log = structlog.get_logger()
 
 
 class Drainer:
-    """Drains for one process: however many jobs ask, one loop runs, and none that asks is forgotten.
+    """Drains for one process: however many jobs ask, one loop runs, and none that asks is forgotten."""
 
-    `verification_delay`: how long after a decision in doubt Partoo is to be asked, in milliseconds; None: never.
-
-    """
-
-    def __init__(
-        self, store: Store, windows: Windows, *, log_text: bool, verification_delay: int | None = None
-    ) -> None:
+    def __init__(self, store: Store, policy: Policy) -> None:
         self._store = store
-        self._windows = windows
-        self._log_text = log_text
-        self._verification_delay = verification_delay
+        self._policy = policy
         self._asks = False
-        self._running = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._asked = False
         self._stopping = False
+        self._retention = policy.delivery_retention
+        self._sampled_at = -MEMORY_SAMPLE_S
 
     def stop(self) -> None:
         """Ask the running drain to end after the batch it is at. What is left stays in the inboxes."""
@@ -51,19 +46,25 @@ class Drainer:
         asks, self._asks = self._asks, False
         return asks
 
+    async def wait_until_idle(self, patience_s: float) -> bool:
+        """Wait until no drain runs in this process; returns False if one still does after `patience_s` seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), patience_s)
+        return self._idle.is_set()
+
     async def run(self) -> bool:
         """Drain until nothing is due; returns False if something may be left. Raises one of `connection.UNAVAILABLE`.
 
         If this process is draining already, that drain claims once more before it ends, and this call returns at once.
         """
         self._asked = True
-        if self._running:
+        if not self._idle.is_set():
             return True
-        self._running = True
+        self._idle.clear()
         try:
             return await self._run_until_idle()
         finally:
-            self._running = False
+            self._idle.set()
 
     async def _run_until_idle(self) -> bool:
         deadline = time.monotonic() + MAX_RUN_S
@@ -81,42 +82,41 @@ class Drainer:
         return True
 
     async def _apply(self, claims: list[inbox.Claim]) -> None:
-        commits = [decided for claim in claims if (decided := self._decide(claim)) is not None]
+        commits = await self._decide(claims)
         if not commits:
             return
         now = now_ms()
-        for one, answer in zip(commits, await commit(self._store, commits, now), strict=True):
+        answers = await commit(self._store, commits, now, await self._kept_for(), self._policy.thresholds)
+        for one, answer in zip(commits, answers, strict=True):
             if answer is True:
-                tell(one.review_id, one.settled, now, with_text=self._log_text)
+                self._asks = self._asks or bool(one.verify_at)
+                tell(one.review_id, one.settled, now, with_text=self._policy.log_text)
             elif answer is False:
                 log.debug("drain.conflict", review_id=one.review_id)
             else:
                 log.error("drain.commit_failed", review_id=one.review_id, error=answer)
 
-    def _decide(self, claim: inbox.Claim) -> Commit | None:
-        """Decide on one review's deliveries. A failure leaves them waiting, to be claimed again after the lease."""
-        try:
-            record = None if claim.record is None else reads.decode_record(claim.record)
-            if record is not None and record.schema > SCHEMA_VERSION:
-                log.warning("drain.newer_schema", review_id=claim.review_id, schema=record.schema)
-                return None
-            entries = [decode_entry(data) for data in claim.entries]
-            settled = settle(record, entries, self._windows)
-        except Exception as error:  # one review that breaks must not hold up the others
-            log.exception("drain.review_failed", review_id=claim.review_id, corrupt=_is_corrupt(error))
-            return None
-        if not entries:
-            return None
-        first, last = entries[0].delivery_id, entries[-1].delivery_id
-        return Commit(claim.review_id, first, last, len(entries), settled, self._verify_at(settled))
+    async def _kept_for(self) -> int:
+        """Tell for how long raw deliveries are to be kept, in ms: not at all where memory is scarce."""
+        now = time.monotonic()
+        if self._policy.delivery_retention and now - self._sampled_at >= MEMORY_SAMPLE_S:
+            self._sampled_at = now
+            scarce = (await server.memory(self._store)).share >= server.SCARCE_SHARE
+            self._retention = 0 if scarce else self._policy.delivery_retention
+        return self._retention
 
-    def _verify_at(self, settled: Settled) -> int | None:
-        wanted = None if self._verification_delay is None else settled.verification_wanted
-        if not wanted:
-            return None if wanted is None else 0
-        self._asks = True
-        return now_ms() + (self._verification_delay or 0)
+    async def _decide(self, claims: list[inbox.Claim]) -> list[Commit]:
+        """Decide; and where it matters whether a delivery was offered before, find that out and decide again."""
+        decided = [(claim, decide(claim, self._policy)) for claim in claims]
+        open_claims = [claim for claim, one in decided if one is not None and one.settled.may_be_redeliveries]
+        offered = await self._offered([name for claim in open_claims for name in digests(claim)])
+        if offered:
+            again = {claim.review_id: decide(claim, self._policy, offered) for claim in open_claims}
+            decided = [(claim, again.get(claim.review_id, one)) for claim, one in decided]
+        return [one for _, one in decided if one is not None]
 
-
-def _is_corrupt(error: Exception) -> bool:
-    return isinstance(error, msgspec.DecodeError)
+    async def _offered(self, names: list[str]) -> dict[str, int]:
+        if not names:
+            return {}
+        found = await redeliveries.offered(self._store, names)
+        return {name: at for name, at in zip(names, found, strict=True) if at is not None}

@@ -11,16 +11,22 @@ from arq.worker import Function
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from worker.drain import Drainer
+from worker.trimming import trim_histories
 from worker.verification import MAX_RUN_S, Verifier
+from worker.watch import watch
 
 # arq loses its claim on a job after this and 10 s more; a drain ends by itself long before.
 JOB_TIMEOUT_S = 20
 # One business with many pages may be under way when a run's time is up.
 VERIFY_TIMEOUT_S = MAX_RUN_S + 60
 RETRY_AFTER_S = 1
+# Local time of the worker, which is UTC on most platforms: when little comes in.
+TRIM_HOUR = 3
 SWEEP_SECONDS = frozenset(range(0, 60, 5))
 # Questions are asked when they are due by jobs of their own; this is for those that got lost, or failed.
 VERIFY_SECONDS = frozenset(range(3, 60, 10))
+# Between sweeps.
+WATCH_SECONDS = frozenset(range(2, 60, 10))
 
 log = structlog.get_logger()
 
@@ -49,6 +55,16 @@ async def verify(ctx: dict[str, Any]) -> None:
         log.warning("verification.interrupted", error=repr(error))
 
 
+async def watch_absences(ctx: dict[str, Any]) -> None:
+    """Close incidents that are over and check absences that have outlasted their grace."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job="watch")
+    try:
+        await watch(ctx["store"], ctx["drainer"], ctx["grace"])
+    except UNAVAILABLE as error:
+        log.warning("watch.interrupted", error=repr(error))
+
+
 async def _drain(ctx: dict[str, Any], job: str) -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job=job)
@@ -66,12 +82,18 @@ async def _drain(ctx: dict[str, Any], job: str) -> None:
         raise Retry(defer=RETRY_AFTER_S) from error
 
 
-FUNCTIONS: tuple[Function | Callable[..., Any], ...] = (drain, func(verify, timeout=VERIFY_TIMEOUT_S))
+FUNCTIONS: tuple[Function | Callable[..., Any], ...] = (
+    drain,
+    func(verify, timeout=VERIFY_TIMEOUT_S),
+    trim_histories,
+)
 
 
 def cron_jobs() -> list[CronJob]:
     """Make the periodic jobs; they keep state of their own, so that each worker needs new ones."""
     return [
         cron(sweep, second=set(SWEEP_SECONDS), run_at_startup=True, keep_result=0, timeout=JOB_TIMEOUT_S),
+        cron(trim_histories, hour={TRIM_HOUR}, minute={30}, keep_result=0, timeout=JOB_TIMEOUT_S),
+        cron(watch_absences, second=set(WATCH_SECONDS), run_at_startup=True, keep_result=0, timeout=JOB_TIMEOUT_S),
         cron(verify, second=set(VERIFY_SECONDS), keep_result=0, timeout=VERIFY_TIMEOUT_S),
     ]

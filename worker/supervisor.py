@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import aiohttp
+import msgspec
 import structlog
 from arq.worker import Worker
 from redis.exceptions import OutOfMemoryError
@@ -26,6 +27,7 @@ from mirror.storage import keys, workers
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
 from mirror.tasks import end
+from worker.deciding import Policy
 from worker.drain import Drainer
 from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
 from worker.verification import Verifier
@@ -79,13 +81,15 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
     store = Store(connect(settings, redis_url))
     session = aiohttp.ClientSession()
     verifier = _verifier(settings, store, session)
-    drainer = Drainer(
-        store,
-        settings.windows,
-        log_text=settings.log_review_text,
-        verification_delay=None if verifier is None else verifier.delay,
-    )
-    worker = _arq_worker(settings, store, {"store": store, "drainer": drainer, "verifier": verifier})
+    drainer = Drainer(store, _policy(settings))
+    ctx = {
+        "store": store,
+        "drainer": drainer,
+        "verifier": verifier,
+        "grace": settings.deletion_grace,
+        "history_retention": settings.history_retention,
+    }
+    worker = _arq_worker(settings, store, ctx)
     working = asyncio.create_task(worker.async_run())
     beating = asyncio.create_task(_beat(store, name))
     stopping = asyncio.create_task(stop.wait())
@@ -110,14 +114,24 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
 async def _make_room(settings: Settings, redis_url: str) -> None:
     """Apply what waits without arq, whose every step Redis refuses at its memory limit.
 
-    It does not refuse a claim or a commit: a script that begins with a write that frees memory may go on (Redis,
-    "Lua scripting and memory limit"), and what waits is often what fills it.
+    It does not refuse a claim, or a commit that keeps no raw deliveries: a script that begins with a write that frees
+    memory may go on (Redis, "Lua scripting and memory limit"). And what waits is often what fills it.
     """
     store = Store(connect(settings, redis_url))
     with suppress(*UNAVAILABLE):
-        await Drainer(store, settings.windows, log_text=settings.log_review_text).run()
+        await Drainer(store, msgspec.structs.replace(_policy(settings), delivery_retention=0)).run()
     with suppress(*UNAVAILABLE):
         await store.close()
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        windows=settings.windows,
+        log_text=settings.log_review_text,
+        delivery_retention=settings.delivery_retention,
+        thresholds=settings.thresholds,
+        verification_delay=None if settings.partoo_api_key is None else settings.verification_delay,
+    )
 
 
 def _verifier(settings: Settings, store: Store, session: aiohttp.ClientSession) -> Verifier | None:

@@ -16,7 +16,7 @@ from mirror.clock import now_ms
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.reading import encode_reading
-from mirror.domain.record import Record
+from mirror.domain.record import CorruptError, Record
 from mirror.domain.review import text_field
 from mirror.partoo.api import PartooApi
 from mirror.partoo.errors import ApiError, ApiRefusedError
@@ -76,7 +76,10 @@ class Verifier:
         groups: dict[str, list[tuple[Question, Record]]] = defaultdict(list)
         records = await reads.records(self._store, [question.review_id for question in questions])
         for question, record in zip(questions, records, strict=True):
-            if record is None:
+            if isinstance(record, CorruptError):
+                log.error("record.corrupt", review_id=record.review_id, reason=record.problem)
+                await self._put_off([question], now_ms() + _retry_ms(question.failures), failed=True)
+            elif record is None or record.forgotten_at is not None:
                 await verification.release(self._store, question, None)
             else:
                 groups[text_field(record.review, "business_id")].append((question, record))

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from mirror import bootstrap
-from mirror.cli import doctor, status, trace
+from mirror.cli import dead_letters, doctor, forget, replay, stats, status, trace
+from mirror.domain.record import CorruptError
 from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
 
-_COMMANDS = (trace, status, doctor)
+_COMMANDS = (trace, status, stats, doctor, dead_letters, replay, forget)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,6 +48,9 @@ async def _run(settings: Settings, redis_url: str, options: argparse.Namespace) 
     try:
         code: int = await options.run(store, settings, options)
         sys.stdout.flush()
+    except CorruptError as error:
+        sys.stderr.write(f"reviewmirror: {error}; docs/operations.md says what to do\n")
+        return bootstrap.EXIT_FAILED
     except UNAVAILABLE as error:
         if isinstance(error, BrokenPipeError):
             raise

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -11,7 +11,7 @@ from mirror.bootstrap import EXIT_FAILED
 from mirror.cli.output import write, write_json
 from mirror.clock import now_ms, span
 from mirror.settings import Settings
-from mirror.storage import dead_letters, inbox, server, workers
+from mirror.storage import corrupt, dead_letters, inbox, server, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 
@@ -21,6 +21,7 @@ OK, WARN, FAIL = "ok", "warn", "fail"
 _SHORT_SECRET = 16
 _LATE_AFTER_MS = 60_000
 _MEMORY_WARNING = 0.8
+_MOST_NAMED = 10
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -33,11 +34,12 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Queue(msgspec.Struct, frozen=True):
-    """How the work stands: living workers, age of the oldest waiting delivery in ms, dead letters."""
+    """How the work stands: living workers, age of the oldest waiting delivery in ms, dead letters, corrupt records."""
 
     workers: int
     oldest_waiting: int
     dead_letters: int
+    corrupt: list[int]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,20 +67,20 @@ def _configuration(settings: Settings) -> Iterator[Check]:
     yield Check("configuration", OK, f"every variable can be used; deliveries are verified with key {names}")
     yield _secret(
         "PARTOO_WEBHOOK_SECRET",
-        settings.partoo_webhook_secret,
+        () if settings.partoo_webhook_secret is None else (settings.partoo_webhook_secret,),
         missing="whoever gets hold of an old delivery can send it again: nothing that Partoo signs carries a time",
     )
-    yield _secret("API_TOKEN", settings.api_token, missing="the read API is closed")
+    yield _secret("API_TOKEN", settings.api_token or (), missing="the read API is closed")
 
 
-def _secret(name: str, value: str | None, *, missing: str) -> Check:
-    if value is None:
+def _secret(name: str, values: Sequence[str], *, missing: str) -> Check:
+    if not values:
         return Check(
             name, WARN, f"not set: {missing}", f"set {name}, for instance to what `openssl rand -hex 24` gives"
         )
-    if len(value) < _SHORT_SECRET:
+    if min(map(len, values)) < _SHORT_SECRET:
         return Check(name, WARN, f"shorter than {_SHORT_SECRET} characters", "take a longer one that cannot be guessed")
-    return Check(name, OK, "set")
+    return Check(name, OK, "set" if len(values) == 1 else f"{len(values)} set")
 
 
 async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list[Check]:
@@ -90,13 +92,14 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
     checks = [*_server_checks(facts), _connections(facts, settings, max(1, queue.workers))]
     if with_worker:
         checks.append(_worker(queue))
-    return [*checks, _waiting(queue), _letters(queue)]
+    return [*checks, _waiting(queue), _letters(queue), *_corrupt(queue)]
 
 
 async def _queue(store: Store) -> Queue:
     heartbeats = await workers.heartbeats(store)
     backlog = await inbox.backlog(store)
-    return Queue(len(heartbeats.alive), backlog.age_ms(now_ms()), await dead_letters.count(store))
+    age = backlog.age_ms(now_ms())
+    return Queue(len(heartbeats.alive), age, await dead_letters.count(store), await corrupt.reviews(store))
 
 
 def _server_checks(facts: server.Server) -> Iterator[Check]:
@@ -165,6 +168,17 @@ def _waiting(queue: Queue) -> Check:
 def _letters(queue: Queue) -> Check:
     if not queue.dead_letters:
         return Check("dead letters", OK, "none")
-    return Check(
-        "dead letters", WARN, f"{queue.dead_letters} kept", "see delivery.dead_letter in the log for the reason"
-    )
+    remedy = "see python -m mirror dead-letters list for the reasons; retry them once the code can read them"
+    return Check("dead letters", WARN, f"{queue.dead_letters} kept", remedy)
+
+
+def _corrupt(queue: Queue) -> Iterator[Check]:
+    if queue.corrupt:
+        named = ", ".join(str(review_id) for review_id in queue.corrupt[:_MOST_NAMED])
+        more = ", …" if len(queue.corrupt) > _MOST_NAMED else ""
+        yield Check(
+            "records",
+            FAIL,
+            f"what Redis holds of reviews {named}{more} cannot be read; their deliveries become dead letters",
+            "mend them as docs/operations.md says, then: python -m mirror dead-letters retry --all",
+        )

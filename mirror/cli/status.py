@@ -4,15 +4,19 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+from mirror.absence_views import incident_view
 from mirror.cli.output import write, write_json
 from mirror.clock import iso, now_ms, span
 from mirror.domain.lifecycle import Status
 from mirror.settings import Settings
-from mirror.storage import counters, dead_letters, inbox, reads, workers
+from mirror.storage import corrupt, counters, dead_letters, inbox, incidents, reads, workers
 from mirror.storage.store import Store
 
 NAME = "status"
-HELP = "show counts by status, waiting deliveries and their age, workers, dead letters"
+HELP = "show counts by status, waiting deliveries and their age, workers, open incidents, dead letters"
+
+# As many as a screen bears.
+SHOWN_INCIDENTS = 10
 
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
@@ -46,7 +50,9 @@ async def _facts(store: Store) -> dict[str, Any]:
         "oldest_waiting_s": backlog.age_ms(now) / 1000,
         "workers": heartbeats.alive,
         "last_heartbeat_at": None if heartbeats.last_at is None else iso(heartbeats.last_at),
+        "open_incidents": [incident_view(one) for one in await incidents.open_incidents(store)],
         "dead_letters": await dead_letters.count(store),
+        "corrupt_records": await corrupt.reviews(store),
         "counters": dict(sorted((await counters.read(store)).items())),
     }
 
@@ -66,7 +72,10 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     names = ", ".join(facts["workers"])
     last = facts["last_heartbeat_at"]
     yield f"workers       {len(facts['workers'])} ({names})" if names else f"workers       none ({_last_seen(last)})"
+    yield from _incident_lines(facts["open_incidents"])
     yield f"dead letters  {facts['dead_letters']}"
+    if facts["corrupt_records"]:
+        yield f"corrupt       records of reviews {', '.join(str(one) for one in facts['corrupt_records'])}"
     decisions = {
         name.removeprefix("decisions:"): count
         for name, count in facts["counters"].items()
@@ -74,6 +83,17 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     }
     shown = ", ".join(f"{name} {count}" for name, count in decisions.items())
     yield f"applied       {sum(decisions.values())} deliveries" + (f" ({shown})" if shown else "")
+
+
+def _incident_lines(found: list[dict[str, Any]]) -> Iterator[str]:
+    held = sum(incident["missing"] for incident in found)
+    yield f"incidents     {len(found)} open, they hold {held} missing reviews" if found else "incidents     none open"
+    for incident in found[:SHOWN_INCIDENTS]:
+        of = f"business {incident['business_id']}" if "business_id" in incident else incident["partner"]
+        counts = f"{incident['absences']} vanished, {incident['returned']} returned"
+        yield f"              {of}: {counts}, since {incident['opened_at']}"
+    if len(found) > SHOWN_INCIDENTS:
+        yield f"              and {len(found) - SHOWN_INCIDENTS} more: --json shows all"
 
 
 def _by_status(counts: dict[str, int]) -> str:

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from mirror.bootstrap import EXIT_FAILED
+from mirror.cli.arguments import moment, review_id
 from mirror.cli.output import write, write_json
 from mirror.clock import iso, span
 from mirror.domain.changes import Change, Kind, tag_difference
-from mirror.domain.history import first_payload
+from mirror.domain.history import HistoryTrimmedError, as_of, changes_until, first_payload
 from mirror.domain.record import Record
 from mirror.domain.review import text_field
-from mirror.domain.wire import MAX_REVIEW_ID
 from mirror.settings import Settings
 from mirror.storage import inbox, reads
 from mirror.storage.store import Store
@@ -24,16 +24,12 @@ NAME = "trace"
 HELP = "print a review's timeline: when, what changed, why, and how long it was missing"
 _INDENT = 6
 _MIN_VALUE_WIDTH = 16
+_BEGINNINGS = (Kind.FIRST_SEEN, Kind.TRIMMED)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", type=_review_id, metavar="ID", help="the review's id, a whole number")
-
-
-def _review_id(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > MAX_REVIEW_ID:
-        raise argparse.ArgumentTypeError("a review's id is a whole number")
-    return int(text)
+    parser.add_argument("id", type=review_id, metavar="ID", help="the review's id, a whole number")
+    parser.add_argument("--at", type=moment, metavar="TIME", help="as it was then, such as 2025-09-12T00:00:00Z (UTC)")
 
 
 async def run(store: Store, _settings: Settings, options: argparse.Namespace) -> int:
@@ -46,16 +42,61 @@ async def run(store: Store, _settings: Settings, options: argparse.Namespace) ->
         else:
             write(f"Review {options.id} is not mirrored: {note}.")
         return EXIT_FAILED
+    if found[0].forgotten_at is not None:
+        return _tell_forgotten(options.id, found[0].forgotten_at, waiting, options)
+    if options.at is not None:
+        return _trace_as_of(*found, options)
     record, changes = found
     if options.json:
         write_json(record_view(record) | {"changes": changes_view(changes, first_payload(*found)), "waiting": waiting})
         return 0
-    width = shutil.get_terminal_size((120, 24)).columns
-    for line in timeline(record, changes, width):
+    for line in timeline(record, changes, _width()):
         write(line)
     if waiting:
         write(f"{_deliveries(waiting)} waiting for the worker.")
     return 0
+
+
+def _tell_forgotten(one: int, at: int, waiting: int, options: argparse.Namespace) -> int:
+    if options.json:
+        write_json({"id": one, "review": None, "changes": [], "waiting": waiting, "forgotten_at": iso(at)})
+    else:
+        write(f"Review {one} was forgotten on demand {_when(at)}: all that was held of it is erased, and stays out.")
+    return EXIT_FAILED
+
+
+def _trace_as_of(record: Record, changes: list[Change], options: argparse.Namespace) -> int:
+    try:
+        then = as_of(record, changes, options.at)
+    except HistoryTrimmedError as error:
+        if options.json:
+            write_json({"id": record.id, "review": None, "changes": [], "trimmed_before": iso(error.since)})
+        else:
+            write(f"Of review {record.id} nothing older than {_when(error.since)} is kept (HISTORY_RETENTION).")
+        return EXIT_FAILED
+    until = changes_until(changes, options.at)
+    if then is None:
+        if options.json:
+            write_json({"id": record.id, "review": None, "changes": [], "at": iso(options.at)})
+        else:
+            write(f"Review {record.id} was not mirrored yet: it was first seen {_when(record.first_seen_at)}.")
+        return EXIT_FAILED
+    if options.json:
+        write_json(
+            record_view(then) | {"changes": changes_view(until, first_payload(then, until)), "at": iso(options.at)}
+        )
+        return 0
+    for line in timeline(then, until, _width()):
+        write(line)
+    write()
+    write(f"{_when(options.at)}  the review was")
+    for line in _payload_lines(then.review, _width()):
+        write(line)
+    return 0
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((120, 24)).columns
 
 
 def timeline(record: Record, changes: list[Change], width: int) -> Iterator[str]:
@@ -66,8 +107,7 @@ def timeline(record: Record, changes: list[Change], width: int) -> Iterator[str]
         yield ""
         yield f"{_when(change.received_at)}  {_what(change)}"
         yield f"{'':{_INDENT}}{change.source} {change.delivery_id}, version {change.version}"
-        fields = {name: (None, value) for name, value in first.items()} if change.kind is Kind.FIRST_SEEN else None
-        yield from _field_lines(change, fields, width)
+        yield from _payload_lines(first, width) if change.kind in _BEGINNINGS else _field_lines(change, width)
 
 
 def _headline(record: Record) -> str:
@@ -92,6 +132,8 @@ def _when(milliseconds: int) -> str:
 
 
 def _what(change: Change) -> str:
+    if change.kind is Kind.TRIMMED:
+        return "older changes have been trimmed; the review was"
     words = change.kind.replace("_", " ")
     if change.missing_for is not None:
         words += f", missing for {span(change.missing_for)}"
@@ -102,15 +144,24 @@ def _what(change: Change) -> str:
     return words
 
 
-def _field_lines(change: Change, first: Mapping[str, tuple[Any, Any]] | None, width: int) -> Iterator[str]:
-    fields = change.fields if first is None else first
+def _payload_lines(payload: Mapping[str, Any], width: int) -> Iterator[str]:
+    for label, name in _labels(payload):
+        yield label + _cut(_show(payload[name]), width - len(label))
+
+
+def _labels(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give each field's name, with what a line about it begins with."""
     longest = max((len(name) for name in fields), default=0)
-    for name, (before, after) in fields.items():
-        label = f"{'':{_INDENT}}{name:{longest}}  "
+    for name in fields:
+        yield f"{'':{_INDENT}}{name:{longest}}  ", name
+
+
+def _field_lines(change: Change, width: int) -> Iterator[str]:
+    fields = change.fields
+    for label, name in _labels(fields):
+        before, after = fields[name]
         room = width - len(label)
-        if first is not None:
-            yield label + _cut(_show(after), room)
-        elif name == "tags" and (tags := _tag_words(fields)):
+        if name == "tags" and (tags := _tag_words(fields)):
             yield label + _cut(tags, room)
         else:
             old = "(absent)" if name in change.added else _show(before)

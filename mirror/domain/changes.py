@@ -1,11 +1,14 @@
 """A review's change history: what changed, from what to what, when, and because of which delivery. Performs no I/O."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from mirror.domain.review import canonical
+
+# Milliseconds since 1970 UTC, up to the end of the year 9999: what can be written as a date. Checked when it is read.
+Moment = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]
 
 
 class Kind(StrEnum):
@@ -14,6 +17,8 @@ class Kind(StrEnum):
     VANISHED = "vanished"
     REAPPEARED = "reappeared"
     CONFIRMED = "confirmed"  # nothing changed, but what was ambiguous no longer is: Partoo was asked
+    TRIMMED = "trimmed"  # no change: the beginning of a history whose older entries were trimmed
+    GONE = "gone"
 
 
 class Source(StrEnum):
@@ -23,6 +28,8 @@ class Source(StrEnum):
     VERIFICATION = "verification"
     RECONCILIATION = "reconciliation"
     REPLAY = "replay"
+    FORGET = "forget"  # a demand to erase the review, from `python -m mirror forget`
+    GRACE = "grace"  # not news from Partoo: a check of ours that an absence has outlasted DELETION_GRACE
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -37,24 +44,33 @@ class Difference(msgspec.Struct, frozen=True):
     removed: tuple[str, ...] = ()
 
 
+class Trimmed(msgspec.Struct, frozen=True):
+    """What the entries told that were trimmed from the beginning of a history."""
+
+    first_seen_at: int
+    reappearances: int
+
+
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """One entry of a review's history. Times are milliseconds since 1970 UTC, `missing_for` is in milliseconds.
 
     `fields`, `added` and `removed` are those of a Difference. For `reappeared` they are taken against the last live
     snapshot, and where there is none against the deleted payload. For `first_seen` they are left out, as the first
-    payload can be worked out from the record (`mirror.domain.history`) and would double what a review weighs.
+    payload can be worked out from the record (`mirror.domain.history`) and would double what a review weighs. `gone`
+    has none: the payload stays as it is.
     """
 
     version: int
     kind: Kind
-    received_at: int
+    received_at: Moment
     delivery_id: str
     source: Source = Source.WEBHOOK
     fields: dict[str, tuple[Any, Any]] = {}
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     ambiguous: bool = False
-    missing_for: int | None = None
+    missing_for: Moment | None = None
+    trimmed: Trimmed | None = None
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> Difference:

@@ -10,12 +10,17 @@ from mirror.domain.changes import Source
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One accepted delivery as it waits. `received_at` is in milliseconds since 1970 UTC; `body` is raw."""
+    """One accepted delivery as it waits. `received_at` is in milliseconds since 1970 UTC; `body` is raw.
+
+    `offered_at`: when the same body was first offered, if Partoo did not get the acknowledgement of that. It does not
+    stand in the inbox, but is found out when the entry is decided on.
+    """
 
     delivery_id: str
     received_at: int
     source: Source
     body: bytes
+    offered_at: int | None = None
 
 
 class _Header(msgspec.Struct, frozen=True, array_like=True):

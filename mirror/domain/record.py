@@ -4,11 +4,20 @@ from typing import Any
 
 import msgspec
 
-from mirror.domain.changes import Source
+from mirror.domain.changes import Moment, Source
 from mirror.domain.lifecycle import Status
 
 # What a stored record looks like; a worker leaves alone what a newer release has written.
 SCHEMA_VERSION = 1
+
+
+class CorruptError(ValueError):
+    """What is stored of a review is not what the mirror stores; `problem` says in what way, without quoting values."""
+
+    def __init__(self, review_id: int, problem: str) -> None:
+        super().__init__(f"what Redis holds of review {review_id} cannot be read: {problem}")
+        self.review_id = review_id
+        self.problem = problem
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -18,13 +27,20 @@ class Delivery(msgspec.Struct, frozen=True):
     received_at: int
     review: dict[str, Any]
     source: Source = Source.WEBHOOK
+    # When the same bytes were first offered, if they were without being acknowledged.
+    offered_at: int | None = None
 
 
 class Windows(msgspec.Struct, frozen=True):
-    """How close together, in milliseconds, two deliveries must be for their order to be in doubt."""
+    """The lengths of time, in milliseconds, that decisions depend on.
+
+    How close together two deliveries must be for their order to be in doubt (`redelivery`, `reorder`), and how long an
+    absence must last for the review to be gone (`grace`).
+    """
 
     redelivery: int = 3_600_000
     reorder: int = 90_000
+    grace: int = 7 * 86_400_000
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -41,13 +57,15 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     status: Status
     version: int
     review: dict[str, Any]
-    first_seen_at: int
-    last_changed_at: int
-    last_received_at: int
+    first_seen_at: Moment
+    last_changed_at: Moment
+    last_received_at: Moment
     last_live: dict[str, Any] | None = None
-    missing_since: int | None = None
+    missing_since: Moment | None = None
     reappearances: int = 0
     ambiguous: bool = False
+    # When the review was erased on demand; what is left then is this tombstone, whose review holds nothing but its id.
+    forgotten_at: Moment | None = None
     # What the reducer needs to tell a late copy from news:
     # when the live snapshot was last accepted, in any copy;
     live_received_at: int = 0

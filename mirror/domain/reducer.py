@@ -4,6 +4,8 @@
     ------------  ------------------------------------------------  -----------------------------------------------
     none          live / deleted                                    first_seen: live / missing
     any           same as the record's current payload              unchanged
+    any           a redelivery, first offered before the last       stale: its acknowledgement had got lost, or it
+                  change                                            had been answered with 503
     live          live, clock older                                 stale
     live          live, clock equal or newer, differs               updated
     live          deleted, delete_date that an absence already had  stale: a late copy of an old deletion
@@ -49,6 +51,8 @@ def reduce(record: Record | None, delivery: Delivery, windows: Windows) -> Decis
     delta = difference(record.review, delivery.review)
     if not delta.fields:
         return unchanged(case)
+    if delivery.offered_at is not None and delivery.offered_at < record.last_changed_at:
+        return stale(case, "a redelivery: it was first sent before the last change", Doubt.UNPROVEN)
     deleted = is_deleted(delivery.review)
     if record.status is Status.LIVE:
         return _vanish(case, delta, windows) if deleted else _update_live(case, delta, windows)

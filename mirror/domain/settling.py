@@ -6,8 +6,10 @@ import msgspec
 
 from mirror.domain import reading
 from mirror.domain.changes import Change, Source
-from mirror.domain.dead_letters import DeadLetter
+from mirror.domain.dead_letters import CORRUPT_RECORD, DeadLetter, dead_letter
 from mirror.domain.decisions import Decision
+from mirror.domain.forgetting import keep_out, refuse_demand, tombstone_after
+from mirror.domain.grace import end_grace
 from mirror.domain.inbox import Entry
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.reducer import reduce
@@ -27,8 +29,18 @@ class Settled(msgspec.Struct, frozen=True):
     dead_letters: list[DeadLetter]
 
     @property
+    def forgets(self) -> bool:
+        """Whether the review is forgotten, now or before: nothing of it may be kept."""
+        return self.record is not None and self.record.forgotten_at is not None
+
+    @property
     def changes(self) -> list[Change]:
         return [decision.change for decision in self.decisions if decision.change is not None]
+
+    @property
+    def may_be_redeliveries(self) -> bool:
+        """Tell whether it matters if some of the deliveries were offered before."""
+        return any(decision.doubt or decision.outcome == "unchanged" for decision in self.decisions)
 
     @property
     def verification_wanted(self) -> bool | None:
@@ -48,7 +60,8 @@ Rule = Callable[[Record | None, Entry, Windows], Decision]
 
 def _report(record: Record | None, entry: Entry, windows: Windows) -> Decision:
     review = decode_review(entry.body).review
-    return reduce(record, Delivery(entry.delivery_id, entry.received_at, review, entry.source), windows)
+    delivery = Delivery(entry.delivery_id, entry.received_at, review, entry.source, entry.offered_at)
+    return reduce(record, delivery, windows)
 
 
 def _reading(record: Record | None, entry: Entry, _windows: Windows) -> Decision:
@@ -60,11 +73,19 @@ RULES: Mapping[Source, Rule] = {
     Source.VERIFICATION: _reading,
     Source.RECONCILIATION: _reading,
     Source.REPLAY: _report,
+    Source.FORGET: refuse_demand,
+    Source.GRACE: end_grace,
 }
 
 
 def settle(record: Record | None, entries: Sequence[Entry], windows: Windows) -> Settled:
     """Apply entries to a record, in order. What this release cannot read becomes a dead letter and holds up nobody."""
+    try:
+        tombstone = tombstone_after(record, entries)
+    except UndecodableError:
+        tombstone = None  # its rule makes a dead letter of it
+    if tombstone is not None:
+        return Settled(record, tombstone, [keep_out(tombstone, entry) for entry in entries], [])
     before = record
     decisions: list[Decision] = []
     dead_letters: list[DeadLetter] = []
@@ -72,8 +93,14 @@ def settle(record: Record | None, entries: Sequence[Entry], windows: Windows) ->
         try:
             decision = RULES[entry.source](record, entry, windows)
         except UndecodableError as error:
-            dead_letters.append(DeadLetter(entry.delivery_id, entry.received_at, error.code, str(error), entry.body))
+            dead_letters.append(dead_letter(entry, error.code, str(error)))
             continue
         record = decision.record
         decisions.append(decision)
     return Settled(before, record, decisions, dead_letters)
+
+
+def refuse(entries: Sequence[Entry], problem: str) -> Settled:
+    """Make dead letters of entries about a review whose record cannot be read: nothing may be built on it."""
+    message = f"the review's record in Redis cannot be read: {problem}"
+    return Settled(None, None, [], [dead_letter(entry, CORRUPT_RECORD, message) for entry in entries])

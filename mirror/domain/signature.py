@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 import msgspec
+from nacl.bindings import crypto_core_ed25519_is_valid_point
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
@@ -67,7 +68,11 @@ def _parse_public_key(text: str) -> PublicKey:
         raise InvalidPublicKeyError("is neither a PEM public key nor base64") from None
     if len(der) != len(_SPKI_PREFIX) + _KEY_BYTES or not der.startswith(_SPKI_PREFIX):
         raise InvalidPublicKeyError("is not the SubjectPublicKeyInfo of an Ed25519 key (44 bytes, base64)")
-    return PublicKey(hashlib.sha256(der).hexdigest()[:8], VerifyKey(der[len(_SPKI_PREFIX) :]))
+    point = der[len(_SPKI_PREFIX) :]
+    if not crypto_core_ed25519_is_valid_point(point):
+        # For a key of small order (RFC 8032, 5.1.7, leaves it to the application) one signature may fit every body.
+        raise InvalidPublicKeyError("holds bytes that no key pair has: no point, not canonical, or of small order")
+    return PublicKey(hashlib.sha256(der).hexdigest()[:8], VerifyKey(point))
 
 
 def verify(keys: Sequence[PublicKey], body: bytes, signatures: Sequence[str]) -> PublicKey:

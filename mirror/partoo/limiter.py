@@ -20,13 +20,13 @@ class Limiter:
 
     def __init__(self, store: Store, rate: int) -> None:
         self._store = store
-        self._interval_ms = MINUTE_MS / rate
+        self._interval_ms = max(1, round(MINUTE_MS / rate))
 
     async def wait_for_turn(self) -> None:
         """Return when one request may be sent. Raises one of `connection.UNAVAILABLE`."""
         args = [self._interval_ms, BURST * self._interval_ms]
         while True:
-            wait = float(await self._store.book_request(keys=[keys.API_BUCKET, keys.API_PAUSE], args=args))
+            wait = int(await self._store.book_request(keys=[keys.API_BUCKET, keys.API_PAUSE], args=args))
             if wait >= 0:
                 await asyncio.sleep(wait / 1000)
                 return

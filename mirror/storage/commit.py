@@ -4,10 +4,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mirror.domain.changes import Change, Source
+from mirror.domain.forgetting import FORGOTTEN
+from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
 from mirror.domain.record import Record
 from mirror.domain.review import text_field
 from mirror.domain.settling import Settled
-from mirror.storage import keys
+from mirror.storage import absences, keys
 from mirror.storage.histogram import bucket
 from mirror.storage.packing import pack
 from mirror.storage.store import Store
@@ -19,6 +22,8 @@ class Commit(msgspec.Struct, frozen=True):
     """What to write for one review: the outcome of the first `count` entries of its inbox, and which these were.
 
     `verify_at`: when Partoo is to be asked about it (ms since 1970 UTC), 0 not at all, None as was settled before.
+    `corrupt` holds the bytes of a record that cannot be read: they are set aside, and the commit takes effect only
+    while they are the record. `spent` are digests of bodies whose redelivery was expected, and has come.
     """
 
     review_id: int
@@ -27,18 +32,30 @@ class Commit(msgspec.Struct, frozen=True):
     count: int
     settled: Settled
     verify_at: int | None = None
+    corrupt: bytes = b""
+    spent: tuple[str, ...] = ()
 
 
-async def commit(store: Store, commits: Sequence[Commit], now: int) -> list[bool | str]:
+async def commit(
+    store: Store,
+    commits: Sequence[Commit],
+    now: int,
+    retention: int = 0,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+) -> list[bool | str]:
     """Write commits, each review in a step of its own, all in one round trip; `now` is in milliseconds since 1970 UTC.
 
+    The raw deliveries stay for `retention` milliseconds (0: not at all). `thresholds` say how many absences are an
+    incident.
+
     Gives for each: True when it was written; False when the inbox did not begin with these deliveries any more, most
-    likely because another worker was faster; or the error that Redis answered for this review. Raises one of
-    `connection.UNAVAILABLE` when the connection fails; then each may or may not have been written, and writing it again
-    is harmless.
+    likely because another worker was faster, or when a corrupt record has been mended meanwhile; or the error that
+    Redis answered for this review. Raises one of `connection.UNAVAILABLE` when the connection fails; then each may or
+    may not have been written, and writing it again is harmless.
     """
     packed = pack([value for one in commits for value in _values(one, now)])
-    answers = await store.commit(keys=_KEYS, args=[*_ARGS, packed])
+    args = [*_ARGS, retention, now - retention, packed, *absences.arguments(thresholds, now)]
+    answers = await store.commit(keys=[*_KEYS, *absences.KEYS], args=args)
     return [bool(answer) if isinstance(answer, int) else answer.decode() for answer in answers]
 
 
@@ -49,10 +66,18 @@ _KEYS = [
     keys.COUNTERS,
     keys.DEAD_LETTERS,
     keys.PARTNERS,
+    keys.CORRUPT,
     keys.VERIFY,
     keys.VERIFY_FAILURES,
 ]
-_ARGS = [keys.REVIEW_PREFIX, keys.RECORD_SUFFIX, keys.INBOX_SUFFIX, keys.CHANGES_SUFFIX, keys.FEED_LENGTH]
+_ARGS = [
+    keys.REVIEW_PREFIX,
+    keys.RECORD_SUFFIX,
+    keys.INBOX_SUFFIX,
+    keys.CHANGES_SUFFIX,
+    keys.FEED_LENGTH,
+    keys.DELIVERIES_SUFFIX,
+]
 
 
 def _values(one: Commit, now: int) -> list[bytes]:
@@ -72,22 +97,39 @@ def _values(one: Commit, now: int) -> list[bytes]:
         _business(before),
         _business(after),
         b"" if one.verify_at is None else b"%d" % one.verify_at,
-        b"%d" % len(settled.changes),
     ]
-    for change in settled.changes:
-        values += [_ENCODE(change), b"%d" % change.version, change.kind.encode(), change.delivery_id.encode()]
+    rows = _feed_of_forgetting(settled) if settled.forgets else [_row(change) for change in settled.changes]
+    values += [b"%d" % len(rows), *(value for row in rows for value in row)]
     values.append(b"%d" % len(settled.dead_letters))
     for letter in settled.dead_letters:
+        letter = msgspec.structs.replace(letter, review_id=one.review_id)  # noqa: PLW2901
         values += [letter.delivery_id.encode(), _ENCODE(letter)]
     counts = _counts(settled, now)
     values.append(b"%d" % len(counts))
     for name, count in counts.items():
         values += [name.encode(), b"%d" % count]
-    return values
+    values += [one.corrupt, b"1" if settled.forgets else b""]
+    values += [b"%d" % len(one.spent), *((keys.OFFERED_PREFIX + digest).encode() for digest in one.spent)]
+    return values + absences.rows(before, settled.decisions)
+
+
+def _row(change: Change) -> tuple[bytes, ...]:
+    return _ENCODE(change), b"%d" % change.version, change.kind.encode(), change.delivery_id.encode()
+
+
+def _feed_of_forgetting(settled: Settled) -> list[tuple[bytes, ...]]:
+    """Tell those who follow the feed, once, to forget the review as well; its history has no entry for that."""
+    before, after = settled.before, settled.record
+    if after is None or (before is not None and before.forgotten_at is not None):
+        return []
+    demand = next(one.delivery for one in settled.decisions if one.delivery.source is Source.FORGET)
+    return [(b"", b"%d" % after.version, FORGOTTEN.encode(), demand.delivery_id.encode())]
 
 
 def _index(record: Record | None) -> bytes:
-    return b"" if record is None else keys.index(record.status, text_field(record.review, "partner")).encode()
+    if record is None or record.forgotten_at is not None:
+        return b""
+    return keys.index(record.status, text_field(record.review, "partner")).encode()
 
 
 def _business(record: Record | None) -> bytes:

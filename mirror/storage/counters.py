@@ -1,9 +1,12 @@
 """What the fleet counts, in one hash."""
 
+import re
 from collections.abc import Mapping
 
 from mirror.storage import keys
 from mirror.storage.store import Store
+
+_COUNT = re.compile(rb"-?[0-9]{1,19}")
 
 
 async def add(store: Store, counts: Mapping[str, int]) -> None:
@@ -17,4 +20,5 @@ async def add(store: Store, counts: Mapping[str, int]) -> None:
 async def read(store: Store) -> dict[str, int]:
     """Read all counters. Raises one of `connection.UNAVAILABLE`."""
     counts = await store.redis.execute_command("HGETALL", keys.COUNTERS)
-    return {name.decode(): int(count) for name, count in counts.items()}
+    # Whatever else than a count stands there, the others are shown.
+    return {name.decode(errors="replace"): int(count) for name, count in counts.items() if _COUNT.fullmatch(count)}

@@ -1,10 +1,17 @@
 """Dead letters in Redis."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from mirror.domain.dead_letters import DeadLetter
 from mirror.storage import keys
 from mirror.storage.store import Store
+
+_LETTER = msgspec.json.Decoder(DeadLetter)
+
+# Dead letters read at a time: each may weigh as much as a body may.
+READ_STEP = 16
 
 
 async def keep(store: Store, letter: DeadLetter) -> None:
@@ -15,3 +22,23 @@ async def keep(store: Store, letter: DeadLetter) -> None:
 async def count(store: Store) -> int:
     """Count the dead letters. Raises one of `connection.UNAVAILABLE`."""
     return int(await store.redis.execute_command("HLEN", keys.DEAD_LETTERS))
+
+
+async def ids(store: Store) -> list[str]:
+    """Name all dead letters, the oldest first. Raises one of `connection.UNAVAILABLE`."""
+    return sorted(name.decode() for name in await store.redis.execute_command("HKEYS", keys.DEAD_LETTERS))
+
+
+async def read(store: Store, delivery_ids: Sequence[str]) -> list[DeadLetter]:
+    """Read dead letters, without those that are not there (any more). Raises one of `connection.UNAVAILABLE`."""
+    letters = []
+    for start in range(0, len(delivery_ids), READ_STEP):
+        step = delivery_ids[start : start + READ_STEP]
+        found = await store.redis.execute_command("HMGET", keys.DEAD_LETTERS, *step)
+        letters += [_LETTER.decode(data) for data in found if data is not None]
+    return letters
+
+
+async def drop(store: Store, delivery_id: str) -> bool:
+    """Throw a dead letter away; tells whether it was there. Raises one of `connection.UNAVAILABLE`."""
+    return bool(await store.redis.execute_command("HDEL", keys.DEAD_LETTERS, delivery_id))

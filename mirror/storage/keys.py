@@ -8,7 +8,11 @@ None of these keys may be evicted: Redis must run with `noeviction`.
 REVIEW_PREFIX = "rm:{"
 RECORD_SUFFIX = "}:record"  # string: the record, JSON. No TTL.
 INBOX_SUFFIX = "}:inbox"  # list: accepted deliveries that are not applied yet, oldest first. Gone when empty.
-CHANGES_SUFFIX = "}:changes"  # list: the change history, JSON, oldest first; version v stands at index v - 1. No TTL.
+# list: the deliveries applied in the last DELIVERY_RETENTION, inbox entries as they were, in the order in which they
+# were applied. Its TTL is that time from the last of them; what is older goes when a newer one comes.
+DELIVERIES_SUFFIX = "}:deliveries"
+# list: the change history, JSON, oldest first. The first has version 1, or a higher one once it was trimmed. No TTL.
+CHANGES_SUFFIX = "}:changes"
 
 # Reviews whose inbox holds something. Two sorted sets of review ids, times in milliseconds since 1970:
 WAITING = (
@@ -36,8 +40,13 @@ VERIFY_FAILURES = "rm:verify:failures"  # hash: review id -> how often asking ha
 API_BUCKET = "rm:api:bucket"  # string: until when Partoo's API is booked, ms; expires by itself (see partoo/limiter)
 API_PAUSE = "rm:api:pause"  # string with a TTL: Partoo has answered 429 and named a time to wait
 
+# One for each body that was offered and not acknowledged: when that was, ms. Used up by its redelivery; should none
+# come, the TTL (REDELIVERY_WINDOW) ends the waiting for it.
+OFFERED_PREFIX = "rm:offered:"
+
 COUNTERS = "rm:counters"  # hash: what web processes and workers counted since the beginning. No TTL.
 DEAD_LETTERS = "rm:dead_letters"  # hash: delivery id -> dead letter, JSON. No TTL.
+CORRUPT = "rm:corrupt"  # hash: review id -> bytes of its record that could not be read, set aside for whoever mends it
 WORKERS = "rm:workers"  # sorted set: worker -> last heartbeat
 HEARTBEAT_INTERVAL_MS = 5_000
 WORKER_ALIVE_MS = 20_000  # a worker silent for longer does not count
@@ -49,6 +58,19 @@ FEED_LENGTH = 100_000  # about how many of the newest entries it keeps
 # Indexes: sorted sets of review ids, padded to sort as text, all with score 0.
 PARTNERS = "rm:partners"  # set: the partners seen, to know the indexes by status and partner
 
+# Absences: of reviews reported deleted. commit.lua writes all of these, unless another writer is named.
+ABSENCES = "rm:absences"  # sorted set: id of a missing review -> from when its grace counts; not those that are held
+STATS_PREFIX = (
+    "rm:absence_stats:"  # hashes, `all`, one a partner, one a business: how absences ended, and when. No TTL.
+)
+ABSENT_BUSINESSES = "rm:absent_businesses"  # sorted set: business -> how many absences its reviews had
+RECENT_PREFIX = "rm:absences:recent:"  # sorted sets, one a partner, one a business: the absences of the last windows
+INCIDENTS = "rm:incidents"  # set: the scopes, `business:…` or `partner:…`, that have an open incident
+INCIDENT_PREFIX = "rm:incident:"  # hash: an open incident's times and counts
+HELD_PREFIX = "rm:incident_reviews:"  # sorted set: its reviews that are still missing -> missing since when
+CLOSED_INCIDENTS = "rm:incidents:closed"  # sorted set: a closed incident, JSON -> when. Written by close_incident.lua.
+CLOSED_INCIDENTS_KEPT = 1_000  # the newest
+
 
 def record(review_id: int) -> str:
     return f"{REVIEW_PREFIX}{review_id}{RECORD_SUFFIX}"
@@ -58,8 +80,17 @@ def inbox(review_id: int) -> str:
     return f"{REVIEW_PREFIX}{review_id}{INBOX_SUFFIX}"
 
 
+def deliveries(review_id: int) -> str:
+    return f"{REVIEW_PREFIX}{review_id}{DELIVERIES_SUFFIX}"
+
+
 def changes(review_id: int) -> str:
     return f"{REVIEW_PREFIX}{review_id}{CHANGES_SUFFIX}"
+
+
+def review_of(name: str) -> int:
+    """Return the id of the review that a key, one of the above, belongs to."""
+    return int(name.removeprefix(REVIEW_PREFIX).partition("}")[0])
 
 
 def index(status: str, partner: str) -> str:
@@ -75,3 +106,8 @@ def business(business_id: str) -> str:
 def member(review_id: int) -> str:
     """Write a review id so that ids sort as text in the order of their numbers."""
     return f"{review_id:019d}"
+
+
+def is_member(member: bytes) -> bool:
+    """Tell whether `member` is what `member()` writes."""
+    return len(member) == 19 and member.isdigit()  # noqa: PLR2004 - as above

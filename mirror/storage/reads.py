@@ -1,12 +1,15 @@
 """Reading the mirror: one review, its history, and lists of reviews."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
+from redis.exceptions import ResponseError
 
 from mirror.domain.changes import Change
 from mirror.domain.lifecycle import Status
-from mirror.domain.record import Record
+from mirror.domain.record import CorruptError, Record
 from mirror.domain.review import text_field
 from mirror.storage import keys
 from mirror.storage.store import Store
@@ -30,10 +33,14 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Reviews in the order of their ids; `after` continues behind this page, None when nothing is left."""
+    """Reviews in the order of their ids; `after` continues behind this page, None when nothing is left.
+
+    `corrupt` says which reviews of those looked at cannot be read, whether the query matches them or not.
+    """
 
     records: list[Record]
     after: int | None
+    corrupt: list[CorruptError]
 
 
 def decode_record(data: bytes) -> Record:
@@ -44,36 +51,92 @@ def decode_record(data: bytes) -> Record:
 
 
 async def record(store: Store, review_id: int) -> Record | None:
-    """Read one review. Raises one of `connection.UNAVAILABLE`."""
-    data = await store.redis.get(keys.record(review_id))
-    return None if data is None else decode_record(data)
+    """Read one review. Raises CorruptError, or one of `connection.UNAVAILABLE`."""
+    with _reading(review_id):
+        data = await store.redis.get(keys.record(review_id))
+        return None if data is None else _checked(review_id, decode_record(data))
 
 
 async def record_and_changes(store: Store, review_id: int) -> tuple[Record, list[Change]] | None:
-    """Read a review with its whole history, the oldest change first. Raises one of `connection.UNAVAILABLE`."""
-    async with store.redis.pipeline(transaction=True) as pipe:
-        pipe.get(keys.record(review_id))
-        pipe.lrange(keys.changes(review_id), 0, -1)
-        data, entries = await pipe.execute()
-    return None if data is None else (decode_record(data), [_CHANGE.decode(entry) for entry in entries])
+    """Read a review with its whole history, the oldest change first.
+
+    Raises CorruptError, or one of `connection.UNAVAILABLE`.
+    """
+    with _reading(review_id):
+        async with store.redis.pipeline(transaction=True) as pipe:
+            pipe.get(keys.record(review_id))
+            pipe.lrange(keys.changes(review_id), 0, -1)
+            data, entries = await pipe.execute()
+        if data is None:
+            return None
+        record = _checked(review_id, decode_record(data))
+        if not entries and record.forgotten_at is None:
+            raise CorruptError(review_id, "its history is missing")
+        return record, _changes(review_id, entries, 1)
 
 
 async def changes_page(store: Store, review_id: int, before: int | None, limit: int) -> list[Change]:
     """Read up to `limit` changes with versions below `before` (None: all), the oldest first.
 
-    Raises one of `connection.UNAVAILABLE`.
+    Raises CorruptError, or one of `connection.UNAVAILABLE`.
     """
-    last = -1 if before is None else before - 2
-    if before is not None and last < 0:
-        return []
-    first = -limit if before is None else max(0, last - limit + 1)
-    entries = await store.redis.execute_command("LRANGE", keys.changes(review_id), first, last)
-    return [_CHANGE.decode(entry) for entry in entries]
+    name = keys.changes(review_id)
+    with _reading(review_id):
+        if before is None:
+            return _changes(review_id, await store.redis.execute_command("LRANGE", name, -limit, -1), None)
+        oldest = await store.redis.execute_command("LINDEX", name, 0)
+        begins = _changes(review_id, [] if oldest is None else [oldest], 1)
+        last = before - 1 - begins[0].version if begins else -1
+        if last < 0:
+            return []
+        first = max(0, last - limit + 1)
+        async with store.redis.pipeline(transaction=True) as pipe:
+            pipe.lindex(name, 0)
+            pipe.lrange(name, first, last)
+            still, entries = await pipe.execute()
+        if still == oldest:
+            return _changes(review_id, entries, begins[0].version + first)
+    # Trimmed, rebuilt or forgotten at this very moment: the places are others now.
+    return await changes_page(store, review_id, before, limit)
+
+
+@contextmanager
+def _reading(review_id: int) -> Iterator[None]:
+    """Make a CorruptError of whatever tells that a review's keys hold what the mirror has not written."""
+    try:
+        yield
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # Of msgspec's messages one quotes a value.
+        problem = re.sub("^Invalid enum value .* - at ", "Invalid enum value - at ", str(error))
+        raise CorruptError(review_id, f"{type(error).__name__}, {problem[:200]}") from None
+    except ResponseError as error:
+        if "WRONGTYPE" in str(error):
+            raise CorruptError(review_id, "a key of it holds a value of another type") from None
+        raise
+
+
+def _checked(review_id: int, record: Record) -> Record:
+    if record.id != review_id or record.review.get("id") != review_id:
+        raise CorruptError(review_id, "its record is about another review")
+    return record
+
+
+def _changes(review_id: int, entries: Sequence[bytes], first: int | None) -> list[Change]:
+    """Read a piece of a history, which begins with version `first` where that is known: a page's cursor rests on it.
+
+    Where its beginning was trimmed, a history begins with another version than 1.
+    """
+    changes = [_CHANGE.decode(entry) for entry in entries]
+    known = first is not None and not (changes and changes[0].trimmed is not None)
+    start = first if known or not changes else changes[0].version
+    if any(change.version != version for version, change in enumerate(changes, start or 1)):
+        raise CorruptError(review_id, "its history is out of order")
+    return changes
 
 
 async def counts_by_status_and_partner(store: Store) -> dict[tuple[str, str], int]:
     """Count the reviews mirrored. Raises one of `connection.UNAVAILABLE`."""
-    pairs = [(status, partner) for status in Status for partner in await _partners(store)]
+    pairs = [(status, partner) for status in Status for partner in await known_partners(store)]
     async with store.redis.pipeline(transaction=False) as pipe:
         for status, partner in pairs:
             pipe.zcard(keys.index(status, partner))
@@ -89,55 +152,76 @@ async def page(store: Store, query: Query) -> Page:
     """
     indexes = await _indexes(store, query)
     found: list[Record] = []
+    corrupt: list[CorruptError] = []
     after, scanned = query.after, 0
     while len(found) < query.limit and scanned < MAX_SCANNED:
         ids = await _next_ids(store, indexes, after, SCAN_STEP)
         if not ids:
-            return Page(found, None)
+            return Page(found, None, corrupt)
         scanned += len(ids)
         for review_id, one in zip(ids, await records(store, ids), strict=True):
             if len(found) == query.limit:
                 break
             after = review_id
-            if one is not None and _matches(one, query):
+            if isinstance(one, CorruptError):
+                corrupt.append(one)
+            elif one is not None and _matches(one, query):
                 found.append(one)
-    return Page(found, after if await _next_ids(store, indexes, after, 1) else None)
+    return Page(found, after if await _next_ids(store, indexes, after, 1) else None, corrupt)
 
 
-async def _partners(store: Store) -> list[str]:
-    return sorted(name.decode() for name in await store.redis.execute_command("SMEMBERS", keys.PARTNERS))
+async def known_partners(store: Store) -> list[str]:
+    """Name the partners seen so far. Raises one of `connection.UNAVAILABLE`."""
+    return sorted(
+        name.decode(errors="replace") for name in await store.redis.execute_command("SMEMBERS", keys.PARTNERS)
+    )
 
 
 async def _indexes(store: Store, query: Query) -> list[str]:
     """Choose the indexes that together hold every review the query may match."""
     if query.business_id is not None:
         return [keys.business(query.business_id)]
-    partners = await _partners(store) if query.partner is None else [query.partner]
+    partners = await known_partners(store) if query.partner is None else [query.partner]
     statuses = list(Status) if query.status is None else [query.status]
     return [keys.index(status, partner) for status in statuses for partner in partners]
 
 
 async def _next_ids(store: Store, indexes: Sequence[str], after: int, limit: int) -> list[int]:
-    lowest = f"({keys.member(after)}" if after >= 0 else "-"
+    # From the first to the last that begins with a digit; what else stands there the mirror has not written.
+    lowest, highest = f"({keys.member(after)}" if after >= 0 else "[0", "(:"
     # One transaction: a review that changes its status moves between indexes and must not slip through.
     async with store.redis.pipeline(transaction=True) as pipe:
         for index in indexes:
-            pipe.zrangebylex(index, lowest, "+", 0, limit)
+            pipe.zrangebylex(index, lowest, highest, 0, limit)
         found = await pipe.execute()
-    return sorted({int(member) for members in found for member in members})[:limit]
+    ids = {int(member) for members in found for member in members if keys.is_member(member)}
+    return sorted(ids)[:limit]
 
 
-async def records(store: Store, ids: Sequence[int]) -> list[Record | None]:
-    """Read several reviews, None for each that is not mirrored. Raises one of `connection.UNAVAILABLE`."""
+async def records(store: Store, ids: Sequence[int]) -> list[Record | CorruptError | None]:
+    """Read several reviews: None for each that is not mirrored, the error for each that cannot be read.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
     if not ids:
         return []
     found = await store.redis.mget([keys.record(review_id) for review_id in ids])
-    return [None if data is None else decode_record(data) for data in found]
+    return [
+        None if data is None else _record_or_error(review_id, data) for review_id, data in zip(ids, found, strict=True)
+    ]
+
+
+def _record_or_error(review_id: int, data: bytes) -> Record | CorruptError:
+    try:
+        with _reading(review_id):
+            return _checked(review_id, decode_record(data))
+    except CorruptError as error:
+        return error
 
 
 def _matches(record: Record, query: Query) -> bool:
     review = record.review
-    return (
+    return record.forgotten_at is None and (
         (query.status is None or record.status is query.status)
         and (query.partner is None or text_field(review, "partner") == query.partner)
         and (query.business_id is None or text_field(review, "business_id") == query.business_id)

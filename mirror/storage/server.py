@@ -9,6 +9,8 @@ from mirror.storage.store import Store
 MINIMUM_VERSION = (6, 2)
 # Near its limit Redis refuses larger writes first.
 FULL_SHARE = 0.98
+# From here on memory is scarce: workers keep no more raw deliveries. The service refuses new ones somewhat later.
+SCARCE_SHARE = 0.85
 
 
 class Memory(msgspec.Struct, frozen=True):

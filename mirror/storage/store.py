@@ -16,13 +16,20 @@ class Store:
         # redis-py reloads a script that the server has forgotten, after a failover for instance.
         self.accept = self._script("accept")
         self.claim = self._script("claim")
-        self.commit = self._script("commit")
         self.claim_verifications = self._script("claim_verifications")
         self.release_verification = self._script("release_verification")
         self.book_request = self._script("book_request")
+        self.retry = self._script("retry")
+        self.rebuild = self._script("rebuild")
+        self.trim = self._script("trim")
+        # Two files, one script: what a commit means for absences is much, and is done in the same step.
+        self.commit = self._script("absences", "commit")
+        self.check = self._script("check")
+        self.tell_incident = self._script("tell_incident")
+        self.close_incident = self._script("close_incident")
 
-    def _script(self, name: str) -> Any:
-        return self.redis.register_script((_LUA / f"{name}.lua").read_text())
+    def _script(self, *parts: str) -> Any:
+        return self.redis.register_script("".join((_LUA / f"{part}.lua").read_text() for part in parts))
 
     async def close(self) -> None:
         await self.redis.aclose(close_connection_pool=True)

@@ -32,5 +32,5 @@ async def heartbeats(store: Store) -> Heartbeats:
     """Read the heartbeats. Raises one of `connection.UNAVAILABLE`."""
     alive_since = now_ms() - keys.WORKER_ALIVE_MS
     seen = await store.redis.zrange(keys.WORKERS, 0, -1, desc=True, withscores=True)
-    alive = [name.decode() for name, at in seen if at >= alive_since]
+    alive = [name.decode(errors="replace") for name, at in seen if at >= alive_since]
     return Heartbeats(alive, int(seen[0][1]) if seen else None)

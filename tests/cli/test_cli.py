@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from mirror.clock import now_ms
+from mirror.clock import iso, now_ms
 from mirror.domain.changes import Source
 from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
 from mirror.domain.record import Windows
 from mirror.domain.settling import settle
-from mirror.storage import dead_letters, inbox, keys, workers
+from mirror.storage import dead_letters, inbox, keys, reads, workers
 from mirror.storage.commit import Commit, commit
 from mirror.storage.store import Store
 from tests.stack.processes import environment
@@ -39,8 +39,8 @@ def mirror(redis_url: str, *arguments: str, **variables: str) -> "subprocess.Com
     )
 
 
-async def apply(store: Store, *reviews: dict[str, Any], gap_ms: int = 0) -> None:
-    """Accept and apply deliveries that lie `gap_ms` apart."""
+async def apply(store: Store, *reviews: dict[str, Any], gap_ms: int = 0, known: bool = False) -> None:
+    """Accept and apply deliveries that lie `gap_ms` apart; `known` if they are about reviews that are mirrored."""
     start = now_ms()
     for number, review in enumerate(reviews):
         at = start + number * gap_ms
@@ -48,7 +48,8 @@ async def apply(store: Store, *reviews: dict[str, Any], gap_ms: int = 0) -> None
         await inbox.accept(store, [(review["id"], entry)])
     for claimed in await inbox.claim(store):
         entries = [decode_entry(data) for data in claimed.entries]
-        decided = settle(None, entries, Windows())
+        before = reads.decode_record(claimed.record) if known and claimed.record is not None else None
+        decided = settle(before, entries, Windows())
         one = Commit(claimed.review_id, entries[0].delivery_id, entries[-1].delivery_id, len(entries), decided)
         assert await commit(store, [one], start) == [True]
 
@@ -74,6 +75,26 @@ async def test_trace_as_json_holds_the_record_and_its_changes(store: Store, redi
     assert [change["kind"] for change in found["changes"]] == ["first_seen", "updated"]
     assert found["changes"][1]["fields"]["rating"] == [3, 1]
     assert found["waiting"] == 0
+
+
+async def test_trace_shows_a_review_as_it_was_at_a_moment(store: Store, redis_url: str) -> None:
+    start = now_ms()
+    await apply(store, REVIEW, EDITED, make_deletion(EDITED), gap_ms=86_400_000)
+    then = iso(start + 2 * 86_400_000 - 1_000)
+    lines = [line.strip() for line in mirror(redis_url, "trace", "34", "--at", then).stdout.splitlines()]
+    assert lines[0] == "Review 34, google_my_business, business 5409c35a97bbc544d8e26737, live"
+    assert [line.split(" UTC  ")[1] for line in lines if " UTC  " in line] == [
+        "first seen",
+        "updated",
+        "the review was",
+    ]
+    assert lines[-1].startswith("tags ")
+    found = json.loads(mirror(redis_url, "trace", "34", "--at", then, "--json").stdout)
+    assert (found["review"], found["version"], found["at"]) == (EDITED, 2, then)
+    early = mirror(redis_url, "trace", "34", "--at", "2020-01-01")
+    assert early.returncode == 1
+    assert early.stdout.startswith("Review 34 was not mirrored yet: it was first seen ")
+    assert mirror(redis_url, "trace", "34", "--at", "yesterday").returncode == 2
 
 
 async def test_trace_of_a_review_that_waits_says_so(store: Store, redis_url: str) -> None:
@@ -117,11 +138,52 @@ async def test_status_shows_the_mirror_at_a_glance(store: Store, redis_url: str)
     assert lines[1].strip() == "facebook: 1 live, 0 missing, 0 gone"
     assert lines[3].startswith("waiting       1 review, the oldest delivery for 1 min 3")
     assert lines[4] == "workers       1 (host:1:ab)"
-    assert lines[5] == "dead letters  1"
-    assert lines[6] == "applied       3 deliveries (first_seen 2, vanished 1)"
+    assert lines[5] == "incidents     none open"
+    assert lines[6] == "dead letters  1"
+    assert lines[7] == "applied       3 deliveries (first_seen 2, vanished 1)"
     as_json = json.loads(mirror(redis_url, "status", "--json").stdout)
     assert as_json["reviews"] == {"live": 1, "missing": 1, "gone": 0}
     assert as_json["waiting_reviews"] == 1
+
+
+async def test_status_shows_the_open_incidents(store: Store, redis_url: str) -> None:
+    business, others = REVIEW["business_id"], [f"b{number}" for number in range(10)]
+    for number, business_id in enumerate([business, *others]):
+        ids = range(100 * number, 100 * number + 20)
+        await apply(store, *(make_deletion(make_review(one, business_id=business_id, partner=...)) for one in ids))
+    await apply(store, *(make_review(one, partner=...) for one in range(4)), known=True)
+    lines = mirror(redis_url, "status").stdout.splitlines()
+    start = lines.index("incidents     11 open, they hold 216 missing reviews")
+    assert lines[start + 11].strip() == "and 1 more: --json shows all"
+    found = json.loads(mirror(redis_url, "status", "--json").stdout)["open_incidents"]
+    assert len(found) == 11
+    (one,) = [incident for incident in found if incident["business_id"] == business]
+    assert (one["absences"], one["returned"], one["missing"]) == (20, 4, 16)
+
+
+async def test_stats_tell_what_a_deletion_means(store: Store, redis_url: str) -> None:
+    assert mirror(redis_url, "stats").stdout == "no review has been missing\n"
+    for number in range(3):
+        await apply(store, make_deletion(make_review(number, business_id=f"b{number % 2}")))
+    await apply(store, make_review(0, business_id="b0"), known=True)
+    lines = mirror(redis_url, "stats", "--limit", "1").stdout.splitlines()
+    one_second = "back after p50 1.0 s, p90 1.0 s, p99 1.0 s"
+    assert lines == [
+        f"3 absences: 1 returned, 0 gone, 2 going on; {one_second}",
+        "",
+        "by partner",
+        f"  google_my_business: 3 absences: 1 returned, 0 gone, 2 going on; {one_second}",
+        "",
+        "by business",
+        f"  b0: 2 absences: 1 returned, 0 gone, 1 going on; {one_second}",
+    ]
+    assert mirror(redis_url, "stats", "--business-id", "b1").stdout == ("1 absence: 0 returned, 0 gone, 1 going on\n")
+    found = json.loads(mirror(redis_url, "stats", "--json").stdout)
+    assert [business["business_id"] for business in found["by_business"]] == ["b0", "b1"]
+    assert (found["overall"]["absences"], found["overall"]["returned"], found["overall"]["going_on"]) == (3, 1, 2)
+    found = json.loads(mirror(redis_url, "stats", "--json", "--business-id", "b1").stdout)
+    assert (found["business_id"], found["absences"]) == ("b1", 1)
+    assert mirror(redis_url, "stats", "--limit", "0").returncode == 2
 
 
 def test_status_of_an_empty_mirror(redis_url: str) -> None:
@@ -130,6 +192,7 @@ def test_status_of_an_empty_mirror(redis_url: str) -> None:
         "reviews       none yet",
         "waiting       nothing",
         "workers       none (no heartbeat in the last day)",
+        "incidents     none open",
         "dead letters  0",
         "applied       0 deliveries",
     ]
@@ -142,6 +205,14 @@ async def test_doctor_is_content_with_a_stack_in_order(store: Store, redis_url: 
     assert {line[:4] for line in shown.stdout.splitlines()} == {"ok  "}
     assert "x" * 20 not in shown.stdout
     assert "y" * 20 not in shown.stdout
+
+
+def test_doctor_counts_tokens_and_warns_of_the_shortest_without_showing_any(redis_url: str) -> None:
+    shown = mirror(redis_url, "doctor", API_TOKEN=f"{'x' * 20},{'y' * 20}").stdout
+    assert "ok    API_TOKEN: 2 set\n" in shown
+    assert "x" * 20 not in shown
+    shown = mirror(redis_url, "doctor", API_TOKEN=f"{'x' * 20},short").stdout
+    assert "warn  API_TOKEN: shorter than 16 characters\n" in shown
 
 
 def test_doctor_fails_without_a_worker_and_says_how_to_start_one(redis_url: str) -> None:
@@ -217,3 +288,28 @@ def test_help_needs_no_configuration(arguments: tuple[str, ...]) -> None:
     shown = mirror("ftp://somewhere", *arguments)
     assert shown.returncode == 0
     assert shown.stdout.startswith("usage: python -m mirror")
+
+
+@pytest.mark.parametrize("arguments", [("trace", "34"), ("trace", "34", "--json")])
+async def test_trace_of_a_record_or_a_history_that_cannot_be_read_is_one_line_on_stderr(
+    store: Store, redis_url: str, arguments: tuple[str, ...]
+) -> None:
+    await apply(store, REVIEW)
+    await store.redis.execute_command("RPUSH", keys.changes(34), b"garbage")
+    shown = mirror(redis_url, *arguments)
+    assert (shown.returncode, shown.stdout) == (1, "")
+    await store.redis.set(keys.record(34), b'{"id": "a secret"}')
+    shown = mirror(redis_url, *arguments)
+    assert (shown.returncode, shown.stdout, len(shown.stderr.splitlines())) == (1, "", 1)
+    assert shown.stderr.startswith("reviewmirror: what Redis holds of review 34 cannot be read: ValidationError")
+    assert "a secret" not in shown.stderr
+
+
+async def test_status_and_doctor_survive_names_and_counts_that_are_none(store: Store, redis_url: str) -> None:
+    await store.redis.execute_command("HSET", keys.COUNTERS, "decisions:updated", "many", b"\xff", "1")
+    await store.redis.execute_command("SADD", keys.PARTNERS, b"\xff\x1b[31m")
+    await store.redis.execute_command("ZADD", keys.WORKERS, now_ms(), b"\xff\x1b[31m")
+    for command in (("status",), ("status", "--json"), ("doctor",)):
+        shown = mirror(redis_url, *command)
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert "\x1b" not in shown.stdout

@@ -16,12 +16,14 @@ from mirror.domain.lifecycle import Status
 from mirror.domain.record import Delivery, Record
 from mirror.domain.reducer import fold, reduce
 from mirror.domain.review import clock, is_deleted
-from mirror.domain.settling import settle
+from mirror.domain.settling import RULES, settle
 from mirror.domain.wire import decode_review
 from mirror.views import changes_view, record_view
 from tests.domain.stories import DAY, START, WINDOWS, after_grace
 from tests.domain.strategies import ANYTHING, COLLIDING, STEPS, Step
 
+# Where payloads of reviews come from.
+REPORTS = [source for source, rule in RULES.items() if rule is RULES[Source.WEBHOOK]]
 OUTCOMES = {"first_seen", "updated", "vanished", "reappeared", "unchanged", "stale"}
 
 quick = settings(deadline=None, max_examples=50)
@@ -34,7 +36,7 @@ def as_entries(steps: list[Step]) -> list[Entry]:
     for number, (review, gap) in enumerate(steps):
         at += gap
         body = json.dumps({"type": "review_updated", "payload": {"review": review}}).encode()
-        source = (Source.WEBHOOK, Source.REPLAY)[number % 2]
+        source = REPORTS[number % len(REPORTS)]
         entries.append(Entry(make_delivery_id(at, number), at, source, body))
     return entries
 

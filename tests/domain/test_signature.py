@@ -9,7 +9,7 @@ import nacl.bindings
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nacl.signing import SigningKey
+from nacl.signing import SigningKey, VerifyKey
 
 from mirror.domain.signature import (
     BUILT_IN_KEYS,
@@ -24,6 +24,9 @@ SPKI_PREFIX = bytes.fromhex("302a300506032b6570032100")
 BODY = b'{"type":"review_updated","payload":{"review":{"id":34}}}'
 # The order of the group that signatures live in (RFC 8032, 5.1).
 GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493
+
+# The prime of the field that a point's coordinates lie in: what is not below it is not canonical.
+FIELD_PRIME = 2**255 - 19
 
 # RFC 8032, 7.1: TEST 1, TEST 2, TEST 3 as secret key, public key, message, signature.
 RFC_8032 = [
@@ -289,9 +292,10 @@ def test_a_signature_with_one_bit_changed_is_wrong(place: int) -> None:
     assert refusal(KEYS, BODY, base64.b64encode(signature).decode()) == "signature_wrong"
 
 
-def test_a_signature_whose_scalar_is_not_reduced_is_wrong() -> None:
+@pytest.mark.parametrize("times", [1, 2, 7, 14])
+def test_a_signature_whose_scalar_is_not_reduced_is_wrong(times: int) -> None:
     signature = ONE.sign(BODY).signature
-    scalar = int.from_bytes(signature[32:], "little") + GROUP_ORDER
+    scalar = int.from_bytes(signature[32:], "little") + times * GROUP_ORDER
     forged = signature[:32] + scalar.to_bytes(32, "little")
     assert refusal(KEYS, BODY, base64.b64encode(forged).decode()) == "signature_wrong"
 
@@ -308,8 +312,33 @@ def forgeries(points: list[str]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("point", SMALL_ORDER)
-def test_nobody_can_sign_for_a_key_of_small_order(point: str) -> None:
-    keys = parse_public_keys(raw(bytes.fromhex(point)))
+def test_a_key_of_small_order_is_refused_in_every_encoding(point: str) -> None:
+    with pytest.raises(InvalidPublicKeyError, match="no key pair has"):
+        parse_public_keys(raw(bytes.fromhex(point)))
+
+
+def test_a_key_that_is_not_written_canonically_is_refused() -> None:
+    for number in range(19):
+        for sign_bit in (0, 1 << 255):
+            with pytest.raises(InvalidPublicKeyError, match="no key pair has"):
+                parse_public_keys(raw((number + FIELD_PRIME | sign_bit).to_bytes(32, "little")))
+
+
+@pytest.mark.parametrize("torsion", SMALL_ORDER[2:5])
+def test_a_key_with_a_part_of_small_order_is_refused(torsion: str) -> None:
+    mixed = nacl.bindings.crypto_core_ed25519_add(ONE.verify_key.encode(), bytes.fromhex(torsion))
+    with pytest.raises(InvalidPublicKeyError, match="no key pair has"):
+        parse_public_keys(raw(mixed))
+
+
+def test_one_bad_key_among_good_ones_is_refused() -> None:
+    with pytest.raises(InvalidPublicKeyError, match="no key pair has"):
+        parse_public_keys(f"{written(ONE)},{raw(bytes(32))}")
+
+
+@pytest.mark.parametrize("point", SMALL_ORDER)
+def test_even_if_a_key_of_small_order_got_in_nobody_could_sign_for_it(point: str) -> None:
+    keys = (PublicKey("bad", VerifyKey(bytes.fromhex(point))),)
     for header in forgeries(SMALL_ORDER):
         for body in (BODY, b"", *(bytes([number]) for number in range(8))):
             assert refusal(keys, body, header) == "signature_wrong"
@@ -320,7 +349,7 @@ def test_nobody_can_sign_for_an_honest_key_with_points_of_small_order() -> None:
         assert refusal(KEYS, BODY, header) == "signature_wrong"
 
 
-def test_bytes_that_are_no_point_at_all_vouch_for_nothing() -> None:
+def test_bytes_that_are_no_point_at_all_are_no_key() -> None:
     no_points = [
         point
         for number in range(40)
@@ -328,7 +357,8 @@ def test_bytes_that_are_no_point_at_all_vouch_for_nothing() -> None:
     ]
     assert no_points
     for point in no_points:
-        assert refusal(parse_public_keys(raw(point)), BODY, sign(ONE)) == "signature_wrong"
+        with pytest.raises(InvalidPublicKeyError, match="no key pair has"):
+            parse_public_keys(raw(point))
 
 
 @settings(deadline=None, max_examples=100)
@@ -338,7 +368,7 @@ def test_bytes_that_are_no_point_at_all_vouch_for_nothing() -> None:
     st.lists(st.binary(min_size=32, max_size=32), max_size=2),
 )
 def test_nothing_but_a_signature_error_leaves_verify(body: bytes, headers: list[str], points: list[bytes]) -> None:
-    keys = (*KEYS, *(parse_public_keys(raw(point))[0] for point in points))
+    keys = (*KEYS, *(PublicKey("any", VerifyKey(point)) for point in points))
     with pytest.raises(SignatureError) as refused:
         verify(keys, body, headers)
     assert refused.value.code in {"signature_missing", "signature_malformed", "signature_wrong"}

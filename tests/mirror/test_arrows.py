@@ -18,6 +18,7 @@ FORBIDDEN = {
 DOMAIN_MAY_IMPORT = {
     "base64",
     "binascii",
+    "bisect",
     "collections",
     "dataclasses",
     "datetime",

@@ -225,6 +225,19 @@ def test_on_a_console_a_line_is_for_people(capture: Capture) -> None:
     assert not line.startswith(b"{")
 
 
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_traceback_shows_no_local_variables(capture: Capture, log_format: str) -> None:
+    capture(LOG_FORMAT=log_format)
+    token = "hunter" + "2"
+    try:
+        int("no number")
+    except ValueError:
+        structlog.get_logger().exception("worker.failed")
+    shown = b"\n".join(capture())
+    assert b"Traceback" in shown
+    assert token.encode() not in shown
+
+
 def test_where_no_format_is_chosen_what_is_no_terminal_gets_json(capture: Capture) -> None:
     capture(LOG_LEVEL="info")
     structlog.get_logger().info("x")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mirror.domain.incidents import Thresholds
 from mirror.domain.signature import BUILT_IN_KEYS, parse_public_keys
 from mirror.settings import VARIABLES, Settings, SettingsError, duration, load
 from tests.support import SIGNER
@@ -29,13 +30,18 @@ BAD = {
     "PARTOO_API_KEY": BAD_TOKENS,
     "PARTOO_API_RATE": ["0", "-1", "1.5", "many"],
     "VERIFICATION_DELAY": BAD_DURATIONS,
-    "API_TOKEN": BAD_TOKENS,
+    "API_TOKEN": [*BAD_TOKENS, ",", "one,", ",two", "one,,two", "one,t wo", "one," + "x" * 201],
     "LOG_LEVEL": ["loud", "10", "notset"],
     "LOG_FORMAT": ["xml", "json,console"],
     "LOG_REVIEW_TEXT": BAD_SWITCHES,
     "REDELIVERY_WINDOW": BAD_DURATIONS,
     "REORDER_WINDOW": BAD_DURATIONS,
     "DELETION_GRACE": BAD_DURATIONS,
+    "DELIVERY_RETENTION": BAD_DURATIONS,
+    "HISTORY_RETENTION": BAD_DURATIONS,
+    "INCIDENT_WINDOW": BAD_DURATIONS,
+    "INCIDENT_MIN_REVIEWS": ["0", "-1", "1.5", "twenty"],
+    "INCIDENT_SHARE": ["1", "0.01", "101%", "-1%", "1 %", "%", "1.%", ".5%", "1,5%", "100.001%", "NaN%", "\u0661%"],
     "WEB_CONCURRENCY": ["0", "65", "-1", "two"],
     "WORKER_MAX_JOBS": ["0", "1001", "-1", "two"],
 }
@@ -73,6 +79,11 @@ def test_without_any_variable_the_defaults_are_those_of_the_contract() -> None:
         redelivery_window=3_600_000,
         reorder_window=90_000,
         deletion_grace=7 * 86_400_000,
+        delivery_retention=2 * 86_400_000,
+        history_retention=0,
+        incident_window=3_600_000,
+        incident_min_reviews=20,
+        incident_share=0.01,
         web_concurrency=1,
         worker_max_jobs=10,
     )
@@ -115,6 +126,9 @@ def test_values_are_read() -> None:
             "REDELIVERY_WINDOW": "0s",
             "REORDER_WINDOW": "1500ms",
             "DELETION_GRACE": "72h",
+            "INCIDENT_WINDOW": "10m",
+            "INCIDENT_MIN_REVIEWS": "1",
+            "INCIDENT_SHARE": "2.5%",
             "WEB_CONCURRENCY": "64",
             "WORKER_MAX_JOBS": "1",
         }
@@ -122,9 +136,10 @@ def test_values_are_read() -> None:
     assert (read.bind_host, read.port, read.redis_url) == ("::1", 0, "rediss://:p%40ss@host:6380/1")
     assert (read.redis_tls_verify, read.redis_max_connections) == (False, 1000)
     assert (read.partoo_env, read.partoo_webhook_secret) == ("sandbox", "9fa91de19-._~")
-    assert (read.partoo_api_key, read.api_token) == ("k!~", "t")
+    assert (read.partoo_api_key, read.api_token) == ("k!~", ("t",))
     assert (read.log_level, read.log_format, read.log_review_text) == ("debug", "json", True)
-    assert (read.windows.redelivery, read.windows.reorder, read.deletion_grace) == (0, 1_500, 259_200_000)
+    assert (read.windows.redelivery, read.windows.reorder, read.windows.grace) == (0, 1_500, 259_200_000)
+    assert read.thresholds == Thresholds(window=600_000, reviews=1, share=0.025)
     assert (read.web_concurrency, read.worker_max_jobs) == (64, 1)
 
 
@@ -141,6 +156,11 @@ def test_the_sandbox_has_its_own_key_and_api_and_both_can_be_overridden() -> Non
     own = load({"PARTOO_PUBLIC_KEYS": SIGNER.public_key, "PARTOO_API_URL": "http://127.0.0.1:1/v2"})
     assert own.partoo_public_keys == parse_public_keys(SIGNER.public_key)
     assert own.partoo_api_url == "http://127.0.0.1:1/v2"
+
+
+@pytest.mark.parametrize("text", ["old,new", " old , new ", "old,\tnew"])
+def test_several_tokens_may_open_the_read_api_so_that_one_can_be_rotated(text: str) -> None:
+    assert load({"API_TOKEN": text}).api_token == ("old", "new")
 
 
 def test_keys_given_replace_the_built_in_ones_and_do_not_join_them() -> None:
@@ -179,6 +199,12 @@ def test_a_bad_value_is_refused_in_one_line_that_names_the_variable(name: str, v
 def test_the_value_of_a_secret_is_never_repeated(name: str, value: str) -> None:
     error = refusal({name: value})
     assert "hunter2" not in "".join(traceback.format_exception(error))
+
+
+def test_settings_do_not_show_their_values() -> None:
+    secrets = {"PARTOO_WEBHOOK_SECRET": "hunter2", "API_TOKEN": "hunter2,hunter2", "PARTOO_API_KEY": "hunter2"}
+    read = load(secrets | {"REDIS_URL": "redis://:hunter2@host"})
+    assert "hunter2" not in f"{read!r} {read!s} {read}"
 
 
 @pytest.mark.parametrize(

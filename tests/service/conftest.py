@@ -14,10 +14,13 @@ import redis
 import structlog
 from aiohttp.test_utils import unused_port
 
+import service.body
 from mirror import logs
 from mirror.storage.embedded import embedded_redis
 from service import pressure
-from tests.support import make_settings
+from service.server import RUNNER_OPTIONS
+from tests.conftest import StartService
+from tests.support import Client, make_settings
 
 LOGGERS = ("", "arq", "asyncio")
 
@@ -109,3 +112,12 @@ def log(tmp_path: Path) -> Iterator[Log]:
         logging.getLogger().handlers.clear()
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture
+async def hasty(start_service: StartService, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """A service that waits a moment only: for a head, for a body, for the rest of a body that it refused."""
+    monkeypatch.setattr(service.body, "BODY_TIMEOUT_S", 0.2)
+    monkeypatch.setitem(RUNNER_OPTIONS, "lingering_time", 0.1)
+    monkeypatch.setitem(RUNNER_OPTIONS, "keepalive_timeout", 0.2)
+    return await start_service()

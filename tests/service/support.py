@@ -14,7 +14,8 @@ from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
 from mirror.storage import inbox, keys
 from mirror.storage.store import Store
-from tests.support import READ, WEBHOOK, Client, make_settings
+from tests.support import READ, WEBHOOK, Client, wait_until
+from worker.deciding import Policy
 from worker.drain import Drainer
 
 # 12 September 2025, 08:00:00 UTC
@@ -41,6 +42,12 @@ def head(length: int | None = None, path: str = WEBHOOK, method: str = "POST", *
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", framing]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode()
+
+
+def request(*lines: str | bytes, body: bytes, target: bytes = WEBHOOK.encode(), method: str = "POST") -> bytes:
+    """Write a request from header lines as they are."""
+    head = [b"%b %b HTTP/1.1" % (method.encode(), target), b"Host: localhost"]
+    return b"\r\n".join([*head, *(line if isinstance(line, bytes) else line.encode() for line in lines), b"", body])
 
 
 async def exchange(client: Client, *parts: bytes, patience: float = 2.0) -> RawAnswer:
@@ -111,7 +118,7 @@ async def apply(store: Store, *deliveries: tuple[int, int, bytes]) -> list[str]:
         for number, (review_id, at, body) in enumerate(deliveries)
     ]
     await inbox.accept(store, entries)
-    assert await Drainer(store, make_settings().windows, log_text=False).run()
+    assert await Drainer(store, Policy()).run()
     return [entry.delivery_id for _, entry in entries]
 
 
@@ -129,3 +136,21 @@ async def list_ids(client: Client, **parameters: str | int) -> list[int]:
 
 def ids_in(reviews: Sequence[Mapping[str, Any]]) -> list[int]:
     return [review["id"] for review in reviews]
+
+
+async def fail(*_arguments: object) -> None:
+    """Fail as only a mistake of ours does; to be put in the place of one of our functions."""
+    raise LookupError("a secret of ours")
+
+
+def statuses(answers: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/[0-9.]+ (\d{3}) ", answers)]
+
+
+async def check_that_nothing_is_open(client: Client) -> None:
+    runner: Any = client.server.runner
+
+    async def is_empty() -> bool:
+        return not runner.server.connections
+
+    await wait_until(is_empty, patience=3)

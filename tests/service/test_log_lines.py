@@ -4,12 +4,12 @@ import pytest
 
 import service.body
 from mirror.logs import MAX_LINE_BYTES
-from mirror.storage import keys
+from mirror.storage import keys, reads
 from mirror.storage.store import Store
 from service.server import RUNNER_OPTIONS
 from tests.conftest import StartService
 from tests.service.conftest import Log
-from tests.service.support import exchange, head
+from tests.service.support import exchange, fail, head
 from tests.support import API_TOKEN, READ, SIGNER, WEBHOOK, make_body, make_deletion, make_review, send, wait_until
 
 SECRET = "9fa91de19-a-secret"
@@ -170,7 +170,7 @@ async def test_no_line_is_longer_than_8_kb_and_every_line_is_json(
     await send(service, make_body(REVIEW, "\x00é" * 50_000), X_Request_ID="b" * 7000)
     await service.post(WEBHOOK, data=BODY, headers={"X-Partoo-Signature-v1": "A" * 7000})
     assert [line["event"] for line in log.lines(lambda line: "request_id" in line)] == [
-        "request.failed",
+        "record.corrupt",
         "delivery.ignored",
         "delivery.rejected",
     ]
@@ -178,11 +178,11 @@ async def test_no_line_is_longer_than_8_kb_and_every_line_is_json(
 
 
 async def test_an_unforeseen_error_is_logged_with_its_traceback(
-    log: Log, start_service: StartService, store: Store
+    log: Log, start_service: StartService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reads, "record", fail)
     service = await start_service()
-    await store.redis.set(keys.record(34), b"garbage")
     answer = await service.get("/reviews/34", headers=READ)
     [line] = log.lines(lambda line: line["event"] == "request.failed")
     assert (line["level"], line["request_id"]) == ("error", answer.headers["X-Request-ID"])
-    assert "DecodeError" in line["exception"]
+    assert "LookupError" in line["exception"]

@@ -17,6 +17,7 @@ from service.server import RUNNER_OPTIONS
 from tests.conftest import StartService
 from tests.service.support import hang_up, head
 from tests.support import WEBHOOK, Client, make_body, make_deletion, make_review, make_settings, send, wait_until
+from worker.deciding import Policy
 from worker.drain import Drainer
 
 Samples = Mapping[str, float]
@@ -68,7 +69,7 @@ async def a_small_story(service: Client, store: Store) -> None:
     await send(service, b"not JSON")
     await service.post(WEBHOOK, data=b"{}")
     await send(service, b"", f"{WEBHOOK}/no-secret")
-    await Drainer(store, make_settings().windows, log_text=False).run()
+    await Drainer(store, Policy()).run()
 
 
 async def test_the_numbers_of_a_small_story_are_right(service: Client, store: Store) -> None:
@@ -137,6 +138,16 @@ async def test_what_waits_and_who_works_is_shown(service: Client, store: Store) 
     assert 90 <= found["oldest_waiting_seconds"] < 95
 
 
+async def test_open_incidents_and_the_reviews_they_hold_are_shown(service: Client, store: Store) -> None:
+    for number in range(24):
+        await send(service, make_body(make_deletion(make_review(number))))
+    await Drainer(store, Policy()).run()
+    await send(service, make_body(make_review(0)))
+    await Drainer(store, Policy()).run()
+    found = await samples(service)
+    assert (found["open_incidents"], found["held_reviews"]) == (1, 23)
+
+
 async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
     found = await samples(service)
     assert steady(found) == {
@@ -149,13 +160,15 @@ async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
         "open_questions": 0,
         "redis_memory_share": 0,
         "workers": 0,
+        "open_incidents": 0,
+        "held_reviews": 0,
     }
 
 
 async def test_an_odd_partner_does_not_break_the_format(service: Client, store: Store) -> None:
     partner = 'a "partner"\nwith \\ and }é'
     await send(service, make_body(make_review(partner=partner)))
-    await Drainer(store, make_settings().windows, log_text=False).run()
+    await Drainer(store, Policy()).run()
     assert (await samples(service))[f"reviews/{partner}/live"] == 1
 
 

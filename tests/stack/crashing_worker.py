@@ -9,15 +9,22 @@ import sys
 from collections.abc import Sequence
 
 from mirror.bootstrap import run
+from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
 from mirror.storage import keys
 from mirror.storage.commit import Commit, commit
 from mirror.storage.store import Store
 from worker import drain, supervisor
 
 
-async def _commit_and_die(store: Store, commits: Sequence[Commit], now: int) -> list[bool | str]:
+async def _commit_and_die(
+    store: Store,
+    commits: Sequence[Commit],
+    now: int,
+    retention: int = 0,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+) -> list[bool | str]:
     if sys.argv[1] == "after":
-        await commit(store, commits, now)
+        await commit(store, commits, now, retention, thresholds)
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("still alive")
 

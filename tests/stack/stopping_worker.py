@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from mirror.bootstrap import run
+from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
 from mirror.storage.commit import Commit, commit
 from mirror.storage.store import Store
 from worker import drain, supervisor
@@ -19,12 +20,14 @@ from worker import drain, supervisor
 PAUSE_S = 0.2
 
 
-async def _commit_and_stop(store: Store, commits: Sequence[Commit], now: int) -> list[bool | str]:
+async def _commit_and_stop(
+    store: Store, commits: Sequence[Commit], now: int, retention: int = 0, thresholds: Thresholds = DEFAULT_THRESHOLDS
+) -> list[bool | str]:
     drain.commit = commit  # type: ignore[attr-defined]
     if sys.argv[1] == "before":
         await _be_told()
-        return await commit(store, commits, now)
-    answers = await commit(store, commits, now)
+        return await commit(store, commits, now, retention, thresholds)
+    answers = await commit(store, commits, now, retention, thresholds)
     await _be_told()
     return answers
 

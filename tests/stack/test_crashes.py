@@ -15,7 +15,7 @@ from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.reducer import fold
 from mirror.domain.settling import settle
 from mirror.settings import Settings
-from mirror.storage import inbox, keys, reads
+from mirror.storage import dead_letters, inbox, keys, reads
 from mirror.storage.commit import Commit, commit
 from mirror.storage.connection import connect
 from mirror.storage.packing import pack
@@ -223,7 +223,7 @@ async def test_an_entry_that_this_release_cannot_read_becomes_a_dead_letter_and_
     assert await store.redis.execute_command("HLEN", keys.DEAD_LETTERS) == 1
 
 
-async def test_a_corrupt_record_holds_up_no_other_review_and_loses_no_delivery(
+async def test_a_corrupt_record_is_set_aside_holds_up_no_other_review_and_loses_no_delivery(
     store: Store, settings: Settings, redis_url: str
 ) -> None:
     await store.redis.set(keys.record(1), b"not a record")
@@ -238,7 +238,10 @@ async def test_a_corrupt_record_holds_up_no_other_review_and_loses_no_delivery(
         record = await wait_until(other_is_applied)
 
     assert record_view(record) == record_view(expected_record(deliveries))
-    assert await inbox.waiting_for(store, 1) == len(STORY)
+    assert await inbox.waiting_for(store, 1) == 0
+    assert await dead_letters.count(store) == len(STORY)
+    assert await store.redis.execute_command("HGETALL", keys.CORRUPT) == {b"1": b"not a record"}
+    assert await store.redis.get(keys.record(1)) == b"not a record"
 
 
 async def test_a_repeated_write_of_the_same_deliveries_stores_them_once(store: Store) -> None:

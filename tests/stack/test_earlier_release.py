@@ -96,7 +96,7 @@ async def test_new_deliveries_are_applied_on_top_of_it(
         for body in (make_body(deleted), make_body(make_review(6))):
             assert (await send(service, body)).status == 200
         await applied(earlier)
-    four, six = await reads.records(earlier, [4, 6])
+    four, six = await reads.record(earlier, 4), await reads.record(earlier, 6)
     assert four is not None
     assert six is not None
     assert (four.status, four.version, six.version) == (Status.MISSING, 2, 1)

@@ -9,9 +9,10 @@ from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.record import Windows
 from torture.audit import CHECKS, Evidence, audit, expect
-from torture.kept import Kept, Writes, read_writes
+from torture.kept import Kept
 from torture.lives import life
 from torture.sending import Acknowledged
+from torture.writes import Writes, read_writes
 
 LENGTH = 60
 
@@ -27,7 +28,7 @@ def sound() -> Evidence:
             if sent.status == "accepted":
                 accepted.setdefault(review_id, []).append(Entry(name, number, Source.WEBHOOK, sent.body))
     letters = {one.delivery_id for all_ in acknowledged.values() for one in all_ if one.status == "dead_letter"}
-    kept = Kept(Writes(accepted, LENGTH, []), {}, {}, letters, 0, 0, 0)
+    kept = Kept(Writes(accepted, {}, LENGTH, []), {}, {}, letters, 0, 0, 0)
     expected = expect(kept, Windows())
     for review_id, settled in expected.items():
         assert settled.record is not None

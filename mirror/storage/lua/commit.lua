@@ -3,13 +3,16 @@
 -- begins with the deliveries that were read. If the first is gone, another worker has applied it; if the last is not
 -- where it was, the server has lost some (a failover, or a restart without the last second). Every change of a record
 -- goes through its inbox.
--- KEYS: waiting, due, feed, counters, dead letters, partners, verify, verify failures
--- ARGV: prefix of a review's keys, record suffix, inbox suffix, changes suffix, feed length,
+-- KEYS: waiting, due, feed, counters, dead letters, partners, corrupt, verify, verify failures; then those of
+--       absences.lua, which stands before this
+-- ARGV: prefix of a review's keys, record suffix, inbox suffix, changes suffix, feed length, deliveries suffix,
+--       for how long applied deliveries are kept in ms (0: not at all), the time in ms before which they are dropped,
 --       then all reviews in one argument, each value behind its length in four bytes (`read_commit` says which): the
---       client's cost of a command grows with its arguments
+--       client's cost of a command grows with its arguments; then those of absences.lua
 -- Returns for each review 1 when it was written, 0 when not, or the error that one of its keys gave.
-local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS, VERIFY, VERIFY_FAILURES = unpack(KEYS)
-local PREFIX, RECORD, INBOX, CHANGES, FEED_LENGTH, COMMITS = unpack(ARGV)
+local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS, CORRUPT, VERIFY, VERIFY_FAILURES = unpack(KEYS)
+local PREFIX, RECORD, INBOX, CHANGES, FEED_LENGTH, DELIVERIES = unpack(ARGV)
+local RETENTION, OLDEST_KEPT, COMMITS = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
 local ID_FIRST, ID_LAST = 3, 26 -- an inbox entry begins with `["`, then the delivery id of 24 hexadecimal digits
 local TIME_LAST = 14 -- whose first 12 are the time of receipt in ms
 
@@ -45,9 +48,13 @@ local function read_commit()
         business_before = read(),
         business_after = read(),
         verify_at = read(), -- '' to leave it, 0 for no question
-        changes = read_rows(4), -- entry, version, kind, delivery id
+        changes = read_rows(4), -- entry ('' where only the feed tells of it), version, kind, delivery id
         letters = read_rows(2), -- delivery id, letter
         counts = read_rows(2), -- name, increment
+        corrupt = read(), -- a record that cannot be read, else ''
+        forget = read() ~= '', -- keep nothing of the review but its record, a tombstone
+        spent = read_rows(1), -- keys of redeliveries that were expected
+        turns = read_rows(5), -- of absences: kind, moment, partner, business, what to count
     }
 end
 
@@ -56,11 +63,53 @@ local function delivery_at(inbox, place)
     return entry and string.sub(entry, ID_FIRST, ID_LAST)
 end
 
-local function take_out(inbox, commit)
-    redis.call('LTRIM', inbox, commit.count, -1)
-    local rest = redis.call('LINDEX', inbox, 0)
-    if rest then
-        redis.call('ZADD', WAITING, tonumber(string.sub(rest, ID_FIRST, TIME_LAST), 16), commit.review_id)
+local function received_at(entry)
+    return tonumber(string.sub(entry, ID_FIRST, TIME_LAST), 16)
+end
+
+-- Moved inside the server, so that the append-only file does not get the bodies a second time.
+local function keep(inbox, deliveries, commit)
+    local unreadable = {} -- kept as dead letters; they come again through the inbox
+    for _, letter in ipairs(commit.letters) do
+        unreadable[letter[1]] = true
+    end
+    for _ = 1, commit.count do
+        local entry = redis.call('LMOVE', inbox, deliveries, 'LEFT', 'RIGHT')
+        if unreadable[string.sub(entry, ID_FIRST, ID_LAST)] then
+            redis.call('RPOP', deliveries)
+        end
+    end
+end
+
+local function drop_old(deliveries, oldest)
+    while oldest and received_at(oldest) < OLDEST_KEPT do
+        redis.call('LPOP', deliveries)
+        oldest = redis.call('LINDEX', deliveries, 0)
+    end
+end
+
+-- Takes the decided deliveries out of the inbox; returns the one that is now its first, if any is left.
+local function take_out(inbox, deliveries, commit)
+    if RETENTION == 0 or commit.forget then
+        -- The first write frees memory: so Redis lets the script go on at its memory limit, where workers must still work.
+        redis.call('LTRIM', inbox, commit.count, -1)
+        return redis.call('LINDEX', inbox, 0)
+    end
+    local oldest = redis.call('LINDEX', deliveries, 0)
+    if not oldest and #commit.letters == 0 and redis.call('LLEN', inbox) == commit.count then
+        redis.call('RENAME', inbox, deliveries) -- most often: all of them, and none is kept yet
+        redis.call('PEXPIRE', deliveries, RETENTION)
+        return false
+    end
+    drop_old(deliveries, oldest)
+    keep(inbox, deliveries, commit)
+    redis.call('PEXPIRE', deliveries, RETENTION)
+    return redis.call('LINDEX', inbox, 0)
+end
+
+local function schedule(commit, waiting)
+    if waiting then
+        redis.call('ZADD', WAITING, received_at(waiting), commit.review_id)
         redis.call('ZADD', DUE, 0, commit.review_id)
     else
         redis.call('ZREM', WAITING, commit.review_id)
@@ -94,23 +143,36 @@ end
 
 local function write(commit)
     local prefix = PREFIX .. commit.review_id
-    local inbox, changes = prefix .. INBOX, prefix .. CHANGES
-    if delivery_at(inbox, 0) ~= commit.first or delivery_at(inbox, commit.count - 1) ~= commit.last then
+    local inbox, changes, deliveries = prefix .. INBOX, prefix .. CHANGES, prefix .. DELIVERIES
+    if delivery_at(inbox, 0) ~= commit.first
+        or commit.count > 1 and delivery_at(inbox, commit.count - 1) ~= commit.last then
         return 0
     end
-    redis.call('LLEN', changes) -- a key of another type must fail before anything is written
-    take_out(inbox, commit) -- the first write frees memory: so Redis lets the script go on at its memory limit
+    if commit.corrupt ~= '' then
+        if redis.call('GET', prefix .. RECORD) ~= commit.corrupt then
+            return 0 -- mended since it was read
+        end
+        redis.call('HSET', CORRUPT, commit.review_id, commit.corrupt)
+    end
+    redis.call('LLEN', changes) -- a key of another type must fail before anything is written; so does the next
+    schedule(commit, take_out(inbox, deliveries, commit))
     if commit.record ~= '' then
         redis.call('SET', prefix .. RECORD, commit.record)
     end
-    if commit.index_before ~= commit.index_after then
+    if commit.forget then
+        redis.call('DEL', changes, deliveries)
+        redis.call('HDEL', CORRUPT, commit.review_id)
+    end
+    if commit.index_after ~= '' and commit.index_before ~= commit.index_after then
         redis.call('SADD', PARTNERS, commit.partner)
     end
     move(commit.member, commit.index_before, commit.index_after)
     move(commit.member, commit.business_before, commit.business_after)
     plan_verification(commit)
     for _, change in ipairs(commit.changes) do
-        redis.call('RPUSH', changes, change[1])
+        if change[1] ~= '' then
+            redis.call('RPUSH', changes, change[1])
+        end
         redis.call('XADD', FEED, 'MAXLEN', '~', FEED_LENGTH, '*', 'review_id', commit.review_id,
             'version', change[2], 'kind', change[3], 'delivery_id', change[4])
     end
@@ -120,6 +182,10 @@ local function write(commit)
     for _, count in ipairs(commit.counts) do
         redis.call('HINCRBY', COUNTERS, count[1], count[2])
     end
+    for _, spent in ipairs(commit.spent) do
+        redis.call('DEL', spent[1])
+    end
+    apply_turns(commit.review_id, commit.turns)
     return 1
 end
 

@@ -1,0 +1,131 @@
+"""Erasing a review on somebody's demand: what stays is a tombstone, which later deliveries do not undo. No I/O.
+
+The demand goes through the review's inbox like any news, so it has its place in the order: what waits before it is
+erased with the rest, what is accepted after it stays out.
+"""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from mirror.domain.changes import Change, Source
+from mirror.domain.dead_letters import DeadLetter
+from mirror.domain.decisions import Decision
+from mirror.domain.inbox import Entry, make_delivery_id
+from mirror.domain.lifecycle import Status
+from mirror.domain.record import SCHEMA_VERSION, Delivery, Record, Windows
+from mirror.domain.wire import OtherEvent, UndecodableError, decode
+
+FORGOTTEN = "forgotten"
+
+
+class Demand(msgspec.Struct, frozen=True):
+    """The body of a demand to forget a review."""
+
+    review_id: int
+
+
+_DEMAND = msgspec.json.Decoder(Demand)
+
+
+def make_demand(review_id: int, received_at: int, noise: int) -> Entry:
+    body = msgspec.json.encode(Demand(review_id))
+    return Entry(make_delivery_id(received_at, noise), received_at, Source.FORGET, body)
+
+
+def tombstone_after(record: Record | None, entries: Sequence[Entry]) -> Record | None:
+    """Return the tombstone that a review has once these entries are applied, None if it is not forgotten.
+
+    Raises UndecodableError if a demand among the entries cannot be read.
+    """
+    if record is not None and record.forgotten_at is not None:
+        return record
+    for entry in entries:
+        if entry.source is Source.FORGET:
+            return _tombstone(record, entry)
+    return None
+
+
+def _tombstone(record: Record | None, entry: Entry) -> Record:
+    at = entry.received_at
+    try:
+        review_id = _DEMAND.decode(entry.body).review_id
+    except msgspec.DecodeError as error:
+        raise UndecodableError("not_a_demand", f"the body is not a demand to forget a review: {error}") from None
+    return Record(
+        schema=SCHEMA_VERSION,
+        id=review_id,
+        status=Status.GONE,
+        version=1 if record is None else record.version + 1,
+        review={"id": review_id},
+        first_seen_at=at,
+        last_changed_at=at,
+        last_received_at=at,
+        forgotten_at=at,
+    )
+
+
+def refuse_demand(_record: Record | None, entry: Entry, _windows: Windows) -> Decision:
+    """Make a dead letter of a demand that cannot be read: one that can never comes to be decided on by itself."""
+    raise UndecodableError("not_a_demand", f"{len(entry.body)} bytes are not a demand to forget a review")
+
+
+def keep_out(tombstone: Record, entry: Entry) -> Decision:
+    """Decide on a delivery about a forgotten review: nothing of what it holds goes any further."""
+    return Decision(FORGOTTEN, Delivery(entry.delivery_id, entry.received_at, {}, entry.source), tombstone)
+
+
+# Finding what is to be erased
+
+
+def letter_concerns(letter: DeadLetter, ids: frozenset[int], author: str | None) -> bool:
+    """Tell whether a dead letter is about one of these reviews or by this author.
+
+    One that cannot be decoded is taken to be so if its raw body holds the id as a number of its own, or the name.
+    """
+    if letter.review_id in ids:
+        return True
+    try:
+        event = decode(letter.body)
+    except UndecodableError:
+        return any(holds_id(letter.body, one) for one in ids) or (author is not None and holds(letter.body, author))
+    if isinstance(event, OtherEvent):
+        return author is not None and holds(letter.body, author)
+    return event.review_id in ids or (author is not None and event.review.get("author_name") == author)
+
+
+def entry_is_by(entry: Entry, author: str) -> bool:
+    """Tell whether a delivery shows a review of this author; one that cannot be read, whether it holds the name."""
+    try:
+        event = decode(entry.body)
+    except UndecodableError:
+        return holds(entry.body, author)
+    return not isinstance(event, OtherEvent) and event.review.get("author_name") == author
+
+
+def record_is_by(record: Record, author: str) -> bool:
+    return any(review.get("author_name") == author for review in (record.review, record.last_live or {}))
+
+
+def change_names(change: Change, author: str) -> bool:
+    return author in change.fields.get("author_name", ())
+
+
+def holds(data: bytes, text: str) -> bool:
+    """Tell whether raw bytes hold a text, as it is or as JSON may escape it."""
+    escaped = msgspec.json.encode(text).decode()[1:-1]
+    forms = {text, escaped, *("".join(_escape(one, digits) for one in escaped) for digits in ("02x", "02X"))}
+    return any(form.encode() in data for form in forms)
+
+
+def _escape(character: str, digits: str) -> str:
+    if character.isascii():
+        return character
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[at]:{digits}}{units[at + 1]:{digits}}" for at in range(0, len(units), 2))
+
+
+def holds_id(data: bytes, review_id: int) -> bool:
+    """Tell whether raw bytes hold an id as a number of its own, not as a part of a longer one."""
+    return re.search(rb"(?<![0-9])%d(?![0-9])" % review_id, data) is not None

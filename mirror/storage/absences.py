@@ -1,0 +1,153 @@
+"""Absences in Redis: what a commit writes of them, checks of those whose grace seems over, and the counts of all."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from mirror.domain.absences import Counts, Overview, Turn, TurnKind, turns
+from mirror.domain.decisions import Decision
+from mirror.domain.durations import bucket
+from mirror.domain.grace import Check, make_check
+from mirror.domain.inbox import encode_entry
+from mirror.domain.incidents import BACK, Thresholds, business_scope, partner_scope
+from mirror.domain.lifecycle import Status
+from mirror.domain.record import Record
+from mirror.storage import keys
+from mirror.storage.packing import pack
+from mirror.storage.store import Store
+
+# Absences that one round of checks takes up.
+CHECKS_AT_A_TIME = 500
+
+# The scope of the whole mirror.
+ALL = "all"
+
+# What absences.lua is given as a part of commit.lua.
+KEYS = (keys.ABSENCES, keys.ABSENT_BUSINESSES, keys.INCIDENTS)
+_PREFIXES = (
+    keys.STATS_PREFIX,
+    keys.RECENT_PREFIX,
+    keys.INCIDENT_PREFIX,
+    keys.HELD_PREFIX,
+    keys.index(Status.LIVE, ""),
+    keys.business(""),
+)
+
+
+def arguments(thresholds: Thresholds, now: int) -> list[str | int | float]:
+    return [*_PREFIXES, now, thresholds.window, thresholds.reviews, thresholds.share]
+
+
+def rows(before: Record | None, decisions: Sequence[Decision]) -> list[bytes]:
+    """Write what decisions on one review mean for its absences, as commit.lua reads it."""
+    found = turns(before, decisions)
+    values = [b"%d" % len(found)]
+    for turn in found:
+        counts = " ".join(f"{name} {by}" for name, by in _counts(turn).items())
+        values += [turn.kind.encode(), b"%d" % turn.at, turn.partner.encode(), turn.business_id.encode()]
+        values.append(counts.encode())
+    return values
+
+
+def _counts(turn: Turn) -> dict[str, int]:
+    """Tell what a turn adds to the counts of its business, its partner and the whole mirror."""
+    match turn.kind:
+        case TurnKind.BEGAN:
+            return {"absences": 1}
+        case TurnKind.RETURNED:
+            counts = {"returned": 1, f"{BACK}{bucket(turn.lasted)}": 1}
+            return counts | {"returned_from_gone": 1} if turn.was_gone else counts
+        case TurnKind.GONE:
+            return {"gone": 1}
+        case TurnKind.FORGOTTEN | TurnKind.MOVED_FROM:
+            return {"absences": -1, "gone": -1} if turn.was_gone else {"absences": -1}
+        case TurnKind.MOVED_TO:
+            return {"absences": 1, "gone": 1} if turn.was_gone else {"absences": 1}
+        case TurnKind.POSTPONED:
+            return {}
+
+
+class _Missing(msgspec.Struct, frozen=True):
+    """What a check needs of a record."""
+
+    status: Status
+    missing_since: int | None = None
+
+
+_MISSING = msgspec.json.Decoder(_Missing)
+
+
+async def put_checks(store: Store, now: int, grace: int) -> int:
+    """Put checks of up to CHECKS_AT_A_TIME absences whose grace was over at `now` into their reviews' inboxes.
+
+    Returns how many absences seemed due. Raises one of `connection.UNAVAILABLE`; those that were put then are not put
+    again.
+    """
+    due = await store.redis.zrangebyscore(
+        keys.ABSENCES, "-inf", now - grace, start=0, num=CHECKS_AT_A_TIME, withscores=True
+    )
+    if not due:
+        return 0
+    records = await store.redis.mget([keys.record(int(review_id)) for review_id, _ in due])
+    parts: list[bytes] = []
+    for (review_id, score), record in zip(due, records, strict=True):
+        parts += [review_id, b"%d" % score, _check(record, int(score), now)]
+    args = [keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, pack(parts)]
+    await store.check(keys=[keys.ABSENCES, keys.WAITING, keys.DUE], args=args)
+    return len(due)
+
+
+def _check(record: bytes | None, counts_from: int, now: int) -> bytes:
+    """Write the check of an absence as an inbox entry, empty where none goes on."""
+    if record is None:
+        return b""
+    try:
+        missing = _MISSING.decode(record)
+    except msgspec.DecodeError:
+        # Not to be judged here: the drain says what is wrong with this record.
+        missing = _Missing(Status.MISSING, counts_from)
+    if missing.status is not Status.MISSING or missing.missing_since is None:
+        return b""
+    return encode_entry(make_check(Check(missing.missing_since, counts_from), now, secrets.randbits(48)))
+
+
+async def counts(store: Store, scopes: Sequence[str]) -> list[Counts]:
+    """Read the counts of scopes (`incidents.business_scope`, `incidents.partner_scope`, or ALL).
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    async with store.redis.pipeline(transaction=True) as pipe:
+        for scope in scopes:
+            pipe.hgetall(keys.STATS_PREFIX + scope)
+        return [_decode(found) for found in await pipe.execute()]
+
+
+async def overview(store: Store, limit: int) -> Overview:
+    """Read the counts of all, of each partner and of up to `limit` businesses.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    async with store.redis.pipeline(transaction=True) as pipe:
+        pipe.smembers(keys.PARTNERS)
+        pipe.zrange(keys.ABSENT_BUSINESSES, 0, limit - 1, desc=True)
+        partners, businesses = ([name.decode() for name in names] for names in await pipe.execute())
+    partners = sorted(partner for partner in partners if partner)
+    scopes = [ALL, *map(partner_scope, partners), *map(business_scope, businesses)]
+    overall, *rest = await counts(store, scopes)
+    return Overview(
+        overall,
+        {name: found for name, found in zip(partners, rest, strict=False) if found.absences},
+        dict(zip(businesses, rest[len(partners) :], strict=True)),
+    )
+
+
+def _decode(found: Mapping[bytes, bytes]) -> Counts:
+    numbers = {name.decode(): int(number) for name, number in found.items()}
+    names = ("absences", "returned", "returned_from_gone", "gone")
+    return Counts(**{name: numbers.get(name, 0) for name in names}, back=back_histogram(numbers))
+
+
+def back_histogram(numbers: Mapping[str, int]) -> dict[int, int]:
+    """Pick the histogram of returns out of the fields of a hash of counts."""
+    return {int(name.removeprefix(BACK)): count for name, count in numbers.items() if name.startswith(BACK)}

@@ -1,0 +1,169 @@
+-- Absences: which go on, how many began and how they ended, and the incidents that many together are.
+-- The first part of commit.lua, so that all this is written with the commit that tells of it, once in effect.
+-- `docs/architecture.md` says what an incident is, `mirror/storage/absences.py` what a turn is.
+-- KEYS, the last of commit.lua's: absences, businesses by absences, open incidents
+-- ARGV, the last of commit.lua's: prefixes of counts, of recent absences, of incidents, of what they hold, of indexes of
+--       live reviews by partner, of indexes by business; the time in ms; window in ms, number and share of an incident
+local ABSENCES, ABSENT_BUSINESSES, INCIDENTS = unpack(KEYS, #KEYS - 2)
+local STATS, RECENT, INCIDENT, HELD, LIVE, BUSINESS, NOW = unpack(ARGV, #ARGV - 9)
+local WINDOW, LEAST, SHARE = tonumber(ARGV[#ARGV - 2]), tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])
+local FORGET_RECENT_MS = 60000 -- past two windows: what the next absences are counted with is long gone
+
+local function each_count(turn, add)
+    for name, by in string.gmatch(turn.counts, '(%S+) (%S+)') do
+        add(name, by)
+    end
+end
+
+local function count(turn)
+    each_count(turn, function(name, by)
+        redis.call('HINCRBY', STATS .. 'all', name, by)
+        for _, scope in ipairs(turn.scopes) do
+            redis.call('HINCRBY', STATS .. scope.name, name, by)
+        end
+        if name == 'absences' and turn.business ~= '' then
+            redis.call('ZINCRBY', ABSENT_BUSINESSES, by, turn.business)
+        end
+    end)
+end
+
+local function live_reviews(scope)
+    if scope.kind == 'partner' then
+        return redis.call('ZCARD', LIVE .. scope.of)
+    end
+    local began, returned = unpack(redis.call('HMGET', STATS .. scope.name, 'absences', 'returned'))
+    local absent = (tonumber(began) or 0) - (tonumber(returned) or 0)
+    return math.max(0, redis.call('ZCARD', BUSINESS .. scope.of) - absent)
+end
+
+local function extend(scope, absences, first, last)
+    local incident = INCIDENT .. scope.name
+    if redis.call('EXISTS', incident) == 0 then
+        redis.call('HSET', incident, 'opened_at', NOW, 'first_vanished_at', first, 'last_vanished_at', last)
+        redis.call('SADD', INCIDENTS, scope.name)
+    end
+    redis.call('HINCRBY', incident, 'absences', absences)
+    if tonumber(first) < tonumber(redis.call('HGET', incident, 'first_vanished_at')) then
+        redis.call('HSET', incident, 'first_vanished_at', first)
+    end
+    if tonumber(last) > tonumber(redis.call('HGET', incident, 'last_vanished_at')) then
+        redis.call('HSET', incident, 'last_vanished_at', last)
+    end
+end
+
+-- An absence that begins close to the others of an open incident belongs to it.
+local function join(id, turn)
+    for _, scope in ipairs(turn.scopes) do
+        local first, last, closing = unpack(
+            redis.call('HMGET', INCIDENT .. scope.name, 'first_vanished_at', 'last_vanished_at', 'closing_at'))
+        if first and not closing and turn.at >= first - WINDOW and turn.at <= last + WINDOW then
+            extend(scope, 1, turn.at_text, turn.at_text)
+            redis.call('ZADD', HELD .. scope.name, turn.at_text, id)
+            return true
+        end
+    end
+    return false
+end
+
+local function take(scope, turn, from)
+    local members = redis.call('ZRANGEBYSCORE', RECENT .. scope.name, from, from + WINDOW, 'WITHSCORES')
+    extend(scope, #members / 2, members[2], members[#members])
+    for place = 1, #members, 2 do
+        redis.call('ZADD', HELD .. scope.name, members[place + 1], members[place])
+        redis.call('ZREM', ABSENCES, members[place])
+        for _, each in ipairs(turn.scopes) do
+            redis.call('ZREM', RECENT .. each.name, members[place])
+        end
+    end
+end
+
+-- The begin of a window with enough absences for an incident. In order, it ends with this absence; deliveries of
+-- different reviews may be applied a little out of order.
+local function burst_around(scope, moment)
+    local recent, from, to = RECENT .. scope.name, moment - WINDOW, moment + WINDOW
+    local around = redis.call('ZCOUNT', recent, from, to)
+    if around < LEAST then
+        return nil
+    end
+    local live = live_reviews(scope)
+    local function enough(absences)
+        return absences >= LEAST and absences >= SHARE * (live + absences)
+    end
+    if not enough(around) then
+        return nil
+    end
+    local members = redis.call('ZRANGEBYSCORE', recent, from, to, 'WITHSCORES')
+    local first = 2 -- scores stand at even places
+    for last = 2, #members, 2 do
+        while members[last] - members[first] > WINDOW do
+            first = first + 2
+        end
+        if enough((last - first) / 2 + 1) then
+            return tonumber(members[first])
+        end
+    end
+    return nil
+end
+
+local function open_or_leave_free(turn)
+    for _, scope in ipairs(turn.scopes) do
+        local closing = redis.call('HEXISTS', INCIDENT .. scope.name, 'closing_at') == 1
+        local from = not closing and burst_around(scope, turn.at)
+        if from then
+            return take(scope, turn, from)
+        end
+    end
+end
+
+local function begin(id, turn)
+    if join(id, turn) then
+        return
+    end
+    redis.call('ZADD', ABSENCES, turn.at_text, id)
+    for _, scope in ipairs(turn.scopes) do
+        local recent = RECENT .. scope.name
+        redis.call('ZREMRANGEBYSCORE', recent, '-inf', turn.at - 2 * WINDOW)
+        redis.call('ZADD', recent, turn.at_text, id)
+        redis.call('PEXPIRE', recent, 2 * WINDOW + FORGET_RECENT_MS)
+    end
+    open_or_leave_free(turn)
+end
+
+local function finish(id, turn)
+    redis.call('ZREM', ABSENCES, id)
+    for _, scope in ipairs(turn.scopes) do
+        redis.call('ZREM', RECENT .. scope.name, id)
+        if redis.call('ZREM', HELD .. scope.name, id) == 1 then
+            each_count(turn, function(name, by)
+                redis.call('HINCRBY', INCIDENT .. scope.name, name, by)
+            end)
+        end
+    end
+end
+
+local function postpone(id, turn)
+    for _, scope in ipairs(turn.scopes) do
+        if redis.call('ZSCORE', HELD .. scope.name, id) then
+            return
+        end
+    end
+    redis.call('ZADD', ABSENCES, 'NX', turn.at_text, id) -- it may have been about an absence before this one
+end
+
+local STEPS = { began = begin, returned = finish, gone = finish, forgotten = finish, postponed = postpone }
+
+local function apply_turns(id, rows)
+    for _, row in ipairs(rows) do
+        local turn = { at_text = row[2], at = tonumber(row[2]), business = row[4], counts = row[5], scopes = {} }
+        -- The narrower scope first: an absence belongs to one incident.
+        for _, scope in ipairs({ { 'business', row[4] }, { 'partner', row[3] } }) do
+            if scope[2] ~= '' then
+                turn.scopes[#turn.scopes + 1] = { kind = scope[1], of = scope[2], name = scope[1] .. ':' .. scope[2] }
+            end
+        end
+        count(turn)
+        if STEPS[row[1]] then
+            STEPS[row[1]](id, turn)
+        end
+    end
+end

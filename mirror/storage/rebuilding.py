@@ -1,0 +1,73 @@
+"""Replaying a stored review, and putting what the replay gives in the place of what is stored."""
+
+import msgspec
+
+from mirror.domain.changes import Change
+from mirror.domain.inbox import decode_entry
+from mirror.domain.lifecycle import Status
+from mirror.domain.record import Record
+from mirror.domain.replaying import Comparison, Stored
+from mirror.domain.review import text_field
+from mirror.storage import keys, reads
+from mirror.storage.store import Store
+
+_CHANGE = msgspec.json.Decoder(Change)
+_ENCODE = msgspec.json.Encoder().encode
+
+
+async def read(store: Store, review_id: int) -> tuple[Stored, bytes]:
+    """Read a review with its kept deliveries, and its record as stored, empty if there is none.
+
+    Raises msgspec.DecodeError if its history cannot be read, or one of `connection.UNAVAILABLE`.
+    """
+    async with store.redis.pipeline(transaction=True) as pipe:
+        pipe.get(keys.record(review_id))
+        pipe.lrange(keys.changes(review_id), 0, -1)
+        pipe.lrange(keys.deliveries(review_id), 0, -1)
+        data, changes, deliveries = await pipe.execute()
+    try:
+        record = None if data is None else reads.decode_record(data)
+    except msgspec.DecodeError:
+        record = None
+    entries = [decode_entry(entry) for entry in deliveries]
+    return Stored(review_id, record, [_CHANGE.decode(change) for change in changes], entries), data or b""
+
+
+async def rebuild(store: Store, comparison: Comparison, before: Record | None, stored: bytes) -> bool:
+    """Put the replayed record and history in the place of a review's, in one compare-and-set.
+
+    Returns False, and changes nothing, where a delivery waits or has been applied since `stored` was read. Raises one
+    of `connection.UNAVAILABLE`; then it may or may not have been done, and doing it again is harmless.
+    """
+    after, review_id = comparison.record, comparison.review_id
+    if after is None:
+        return False
+    partner, business_id = text_field(after.review, "partner"), text_field(after.review, "business_id")
+    key_names = [keys.record(review_id), keys.inbox(review_id), keys.changes(review_id)]
+    key_names += [keys.PARTNERS, keys.FEED, keys.CORRUPT, keys.ABSENCES]
+    args = [
+        stored,
+        _ENCODE(after),
+        review_id,
+        keys.member(review_id),
+        partner,
+        keys.index(after.status, partner),
+        keys.business(business_id) if business_id else "",
+        keys.FEED_LENGTH,
+        after.version,
+        comparison.changes[-1].delivery_id,
+        after.missing_since if after.status is Status.MISSING else "",
+        len(comparison.changes),
+        *(_ENCODE(change) for change in comparison.changes),
+        *await _indexes_to_leave(store, before),
+    ]
+    return bool(await store.rebuild(keys=key_names, args=args))
+
+
+async def _indexes_to_leave(store: Store, before: Record | None) -> list[str]:
+    if before is not None:
+        business_id = text_field(before.review, "business_id")
+        left = [keys.index(before.status, text_field(before.review, "partner"))]
+        return [*left, keys.business(business_id)] if business_id else left
+    # A record that cannot be read does not tell where its review stands.
+    return [keys.index(status, partner) for partner in await reads.known_partners(store) for status in Status]

@@ -1,0 +1,36 @@
+"""Redeliveries to expect: bodies that were offered once, and whose acknowledgement Partoo has not got.
+
+It was answered with 503, or had hung up before the 200 could be written; so the same bytes will come again, late. When
+they do, the time at which they were first offered tells where they belong.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from mirror.storage import keys
+from mirror.storage.store import Store
+
+
+def digest(body: bytes) -> str:
+    """Name a body: equal bytes, and only they, have one name."""
+    return hashlib.blake2b(body, digest_size=16).hexdigest()
+
+
+async def expect(store: Store, offers: Mapping[str, int], ttl: int) -> None:
+    """Remember for `ttl` milliseconds when bodies, by their digests, were first offered (ms since 1970 UTC).
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    async with store.redis.pipeline(transaction=False) as pipe:
+        for name, offered_at in offers.items():
+            pipe.set(keys.OFFERED_PREFIX + name, offered_at, px=ttl, nx=True)
+        await pipe.execute()
+
+
+async def offered(store: Store, digests: Sequence[str]) -> list[int | None]:
+    """Tell of each body when it was first offered without being acknowledged; None: it was not, or long ago.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    found = await store.redis.mget([keys.OFFERED_PREFIX + name for name in digests])
+    return [None if value is None else int(value) for value in found]

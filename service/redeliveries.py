@@ -1,0 +1,41 @@
+"""What Partoo will send again, because it has not got its acknowledgement: told to the workers through Redis."""
+
+import asyncio
+from contextlib import suppress
+
+from mirror.storage import redeliveries
+from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.store import Store
+
+FLUSH_INTERVAL_S = 1.0
+# While Redis is away, each delivery is one; past this many, the rest come without a word before them.
+MAX_KEPT = 10_000
+
+
+class Redeliveries:
+    """`ttl`: for how long a redelivery is expected, in milliseconds."""
+
+    def __init__(self, store: Store, ttl: int) -> None:
+        self._store = store
+        self._ttl = ttl
+        self._offers: dict[str, int] = {}
+
+    def expect(self, body: bytes, offered_at: int) -> None:
+        """Remember a body that was offered at this time (ms since 1970 UTC), and not acknowledged."""
+        if len(self._offers) < MAX_KEPT:
+            self._offers.setdefault(redeliveries.digest(body), offered_at)
+
+    async def run(self) -> None:
+        """Tell Redis every second, until cancelled; what it cannot take now is kept for the next time."""
+        while True:
+            await asyncio.sleep(FLUSH_INTERVAL_S)
+            with suppress(*UNAVAILABLE):
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Tell Redis now. Raises one of `connection.UNAVAILABLE`, and keeps all then."""
+        offers = dict(self._offers)
+        if offers:
+            await redeliveries.expect(self._store, offers, self._ttl)
+            for name in offers:
+                del self._offers[name]

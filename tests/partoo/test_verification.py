@@ -1,0 +1,249 @@
+"""Partoo is asked where a delivery cannot tell: what its answers change, and that its faults change nothing."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from mirror.clock import now_ms
+from mirror.domain.record import Record
+from mirror.storage import keys, reads, verification
+from mirror.storage.store import Store
+from tests.conftest import running_worker
+from tests.partoo.conftest import KEY, Mirror, Partoo
+from tests.support import Client, make_body, make_deletion, make_review, make_settings, send, wait_until
+from worker import verification as asking
+from worker.deciding import Policy
+from worker.drain import Drainer
+
+LIVE = make_review()
+DELETED = make_deletion(LIVE)
+BACK_TOO_SOON = (LIVE, DELETED, LIVE)
+
+
+async def record_of(mirror: Mirror, review_id: int = 34) -> Record:
+    record = await reads.record(mirror.store, review_id)
+    assert record is not None
+    return record
+
+
+async def kinds(mirror: Mirror, review_id: int = 34) -> list[tuple[str, str]]:
+    found = await reads.record_and_changes(mirror.store, review_id)
+    assert found is not None
+    return [(str(change.kind), str(change.source)) for change in found[1]]
+
+
+def events(logs: list[Any], prefix: str = "verification.") -> list[str]:
+    return [str(line["event"]).removeprefix(prefix) for line in logs if str(line["event"]).startswith(prefix)]
+
+
+async def test_a_late_copy_taken_for_a_return_is_put_right(mirror: Mirror, partoo: Partoo) -> None:
+    partoo.reviews.put(DELETED)
+    await mirror.tell(*BACK_TOO_SOON)
+    assert (await record_of(mirror)).ambiguous
+    await mirror.verify()
+    record = await record_of(mirror)
+    assert (str(record.status), record.ambiguous, record.review) == ("missing", False, DELETED)
+    assert (await kinds(mirror))[-2:] == [("reappeared", "webhook"), ("vanished", "verification")]
+    assert await verification.count(mirror.store) == 0
+
+
+async def test_a_quick_return_that_is_one_is_confirmed(mirror: Mirror, partoo: Partoo) -> None:
+    partoo.reviews.put(LIVE)
+    await mirror.tell(*BACK_TOO_SOON)
+    await mirror.verify()
+    record = await record_of(mirror)
+    assert (str(record.status), record.ambiguous) == ("live", False)
+    assert (await kinds(mirror))[-1] == ("confirmed", "verification")
+
+
+async def test_a_late_first_delivery_with_the_same_clock_is_put_right_though_it_is_not_ambiguous(
+    mirror: Mirror, partoo: Partoo
+) -> None:
+    tagged = LIVE | {"tags": [{"id": 1, "label": "food"}]}
+    partoo.reviews.put(tagged)
+    await mirror.tell(tagged, LIVE)
+    assert not (await record_of(mirror)).ambiguous
+    await mirror.verify()
+    assert (await record_of(mirror)).review == tagged
+
+
+async def test_a_record_that_cannot_be_read_holds_up_no_other_question_and_is_asked_about_later(
+    mirror: Mirror, partoo: Partoo
+) -> None:
+    for number in (34, 35):
+        live = make_review(number)
+        partoo.reviews.put(live)
+        await mirror.tell(live, make_deletion(live), live)
+    await mirror.store.redis.set(keys.record(34), b"garbage")
+    with capture_logs() as logs:
+        await mirror.verify()
+    assert [line["review_id"] for line in logs if line["event"] == "record.corrupt"] == [34]
+    assert not (await record_of(mirror, 35)).ambiguous
+    assert await verification.count(mirror.store) == 1
+
+
+async def test_the_questions_of_one_business_are_asked_together(mirror: Mirror, partoo: Partoo) -> None:
+    for number in range(20):
+        live = make_review(number)
+        partoo.reviews.put(live)
+        await mirror.tell(live, make_deletion(live), live)
+    await mirror.verify()
+    assert [request["page"] for request in partoo.requests] == ["1"]
+    assert partoo.requests[0]["business__in"] == LIVE["business_id"]
+    for number in range(20):
+        assert not (await record_of(mirror, number)).ambiguous
+
+
+async def test_nobody_is_asked_about_what_is_proven(mirror: Mirror, partoo: Partoo) -> None:
+    await mirror.tell(LIVE, make_review(update_date="2025-09-05T10:00:00Z", rating=1))
+    await mirror.verify()
+    assert partoo.requests == []
+
+
+async def test_newer_news_closes_a_question(mirror: Mirror, partoo: Partoo) -> None:
+    await mirror.tell(*BACK_TOO_SOON, make_review(update_date="2025-09-05T10:00:00Z", rating=1))
+    await mirror.verify()
+    assert partoo.requests == []
+    assert not (await record_of(mirror)).ambiguous
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [{"failing": 1.0}, {"hanging": 1.0, "hang_s": 1.0}, {"truncated": 1.0}, {"too_many": 1.0}],
+    ids=["500", "hangs", "truncated", "429"],
+)
+async def test_while_partoo_cannot_answer_nothing_changes_and_it_is_asked_again(
+    mirror: Mirror, partoo: Partoo, faults: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "FIRST_RETRY_MS", 1)
+    partoo.reviews.put(DELETED)
+    partoo.behave(**faults)
+    await mirror.tell(*BACK_TOO_SOON)
+    before = await record_of(mirror)
+    with capture_logs() as logs:
+        await mirror.verify()
+    assert await record_of(mirror) == before
+    assert await verification.count(mirror.store) == 1
+    assert {"failed", "listing_shifted"} & set(events(logs))
+
+    partoo.behave(failing=0.0, hanging=0.0, truncated=0.0, too_many=0.0)
+    await asyncio.sleep(0.05)
+    await mirror.verify()
+    assert str((await record_of(mirror)).status) == "missing"
+
+
+async def test_after_a_429_nobody_asks_before_the_time_that_partoo_named(mirror: Mirror, partoo: Partoo) -> None:
+    partoo.behave(too_many=1.0)
+    await mirror.tell(*BACK_TOO_SOON)
+    await mirror.verify()
+    partoo.behave(too_many=0.0)
+    asked = len(partoo.requests)
+    waited = asyncio.create_task(mirror.verifier._api.page({}, 1))  # noqa: SLF001 - the fleet's client
+    await asyncio.sleep(0.5)
+    assert len(partoo.requests) == asked
+    await waited
+    assert len(partoo.requests) == asked + 1
+
+
+async def test_a_review_that_both_searches_omit_stays_as_it_is(mirror: Mirror, partoo: Partoo) -> None:
+    await mirror.tell(*BACK_TOO_SOON)
+    before = await record_of(mirror)
+    with capture_logs() as logs:
+        await mirror.verify()
+    assert await record_of(mirror) == before
+    assert before.ambiguous
+    assert events(logs) == ["asked", "omitted"]
+    assert await verification.count(mirror.store) == 0
+    assert [request.get("state") for request in partoo.requests] == [None, "deleted"]
+
+
+async def test_a_wrong_key_is_an_error_in_the_log_and_the_question_stays(mirror: Mirror, partoo: Partoo) -> None:
+    partoo.behave(key="another")
+    await mirror.tell(*BACK_TOO_SOON)
+    with capture_logs() as logs:
+        await mirror.verify()
+    assert [(line["event"], line["log_level"]) for line in logs if line["event"].startswith("verif")] == [
+        ("verification.failed", "error")
+    ]
+    assert "PARTOO_API_KEY" in logs[-1]["error"]
+    assert KEY not in str(logs)
+    assert await verification.count(mirror.store) == 1
+
+
+async def test_a_delivery_accepted_after_the_question_is_not_overwritten(mirror: Mirror, partoo: Partoo) -> None:
+    partoo.reviews.put(DELETED)
+    await mirror.tell(*BACK_TOO_SOON)
+    await mirror.verifier.run()
+    edited = LIVE | {"title": "accepted after Partoo was asked"}
+    await mirror.tell(edited)
+    # The answer waits before the delivery, and is applied; the delivery comes after it and counts.
+    assert (await record_of(mirror)).review == edited
+    assert await verification.count(mirror.store) == 1
+
+
+async def test_without_a_key_no_question_is_put_and_the_ambiguity_stays_visible(store: Store) -> None:
+    mirror = Mirror.__new__(Mirror)
+    mirror.store = store
+    mirror.drainer = Drainer(store, Policy())
+    await mirror.tell(*BACK_TOO_SOON)
+    assert (await record_of(mirror)).ambiguous
+    assert await verification.count(store) == 0
+
+
+async def test_a_claimed_question_is_nobody_elses_until_its_lease_ends(mirror: Mirror) -> None:
+    await mirror.tell(*BACK_TOO_SOON)
+    now = now_ms()
+    [question] = await verification.claim(mirror.store, now)
+    assert await verification.claim(mirror.store, now) == []
+    [again] = await verification.claim(mirror.store, now + verification.LEASE_MS)
+    # Whoever held it before cannot end the claim of the one who holds it now.
+    await verification.release(mirror.store, question, None)
+    assert await verification.count(mirror.store) == 1
+    await verification.release(mirror.store, again, None)
+    assert await verification.count(mirror.store) == 0
+
+
+async def test_failures_in_a_row_are_counted_and_an_answer_ends_the_row(mirror: Mirror, partoo: Partoo) -> None:
+    await mirror.tell(*BACK_TOO_SOON)
+    for failures in range(3):
+        now = now_ms()
+        [question] = await verification.claim(mirror.store, now)
+        assert question.failures == failures
+        await verification.release(mirror.store, question, now, failed=True)
+    partoo.reviews.put(LIVE)
+    await mirror.verify()
+    assert await mirror.store.redis.execute_command("HLEN", keys.VERIFY_FAILURES) == 0
+
+
+async def test_the_fleet_keeps_to_one_rate(store: Store) -> None:
+    waits = [
+        float(await store.book_request(keys=[keys.API_BUCKET, keys.API_PAUSE], args=[200, 1000])) for _ in range(20)
+    ]
+    # Five may run ahead; from then on each waits 200 ms longer than the one before, less the time that has passed.
+    assert waits[:5] == [0] * 5
+    assert 2_000 < waits[-1] <= 2_800
+    assert waits[6:] == sorted(waits[6:])
+
+
+async def test_the_worker_asks_by_itself_once_the_delay_is_over(
+    service: Client, partoo: Partoo, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirror.domain.reading.OVERTAKEN_MS", 0)
+    partoo.reviews.put(DELETED)
+    settings = make_settings(
+        PARTOO_API_URL=partoo.url, PARTOO_API_KEY=KEY, VERIFICATION_DELAY="300ms", PARTOO_API_RATE="60000"
+    )
+    async with running_worker(settings, redis_url):
+        for review in BACK_TOO_SOON:
+            assert (await send(service, make_body(review))).status == 200
+
+        async def is_missing() -> bool:
+            answer = await service.get("/reviews/34", headers={"Authorization": "Bearer a-token-for-tests"})
+            shown = await answer.json()
+            return bool(shown.get("version") == 4 and shown["status"] == "missing")
+
+        await wait_until(is_missing)
+    metrics = await (await service.get("/metrics")).text()
+    assert 'reviewmirror_verification_total{step="answered"} 1.0' in metrics

@@ -1,0 +1,162 @@
+"""Who may come in: several tokens for reading, and the webhook's secret in a header of its own."""
+
+import hmac
+import re
+
+import pytest
+
+from mirror.storage.store import Store
+from tests.conftest import StartService
+from tests.service.support import error_of, exchange, head, inbox_of
+from tests.support import API_TOKEN, READ, SIGNER, WEBHOOK, Client, make_body, make_review, send
+
+BODY = make_body(make_review())
+SECRET = "9fa91de19"
+NOT_FOUND = (404, "not_found")
+UNAUTHORIZED = (401, "unauthorized")
+PATHS = ("/reviews", "/reviews/34", "/reviews/34/changes")
+
+
+# Tokens
+
+
+async def test_each_of_several_tokens_opens_the_read_api_and_nothing_in_between(start_service: StartService) -> None:
+    service = await start_service(API_TOKEN="old-token, new-token")
+    for token in ("old-token", "new-token"):
+        assert (await service.get("/reviews", headers={"Authorization": f"Bearer {token}"})).status == 200
+    for token in (
+        "old-token, new-token",
+        "old-token,new-token",
+        "old-token,",
+        ",",
+        "",
+        "new-tokenold-token",
+        API_TOKEN,
+    ):
+        answer = await service.get("/reviews", headers={"Authorization": f"Bearer {token}"})
+        assert await error_of(answer) == UNAUTHORIZED
+
+
+async def test_a_token_that_was_taken_out_opens_nothing_any_more(start_service: StartService) -> None:
+    old, both, new = [await start_service(API_TOKEN=tokens) for tokens in ("old", "old,new", "new")]
+    opened = [
+        [
+            (await service.get("/reviews", headers={"Authorization": f"Bearer {token}"})).status
+            for token in ("old", "new")
+        ]
+        for service in (old, both, new)
+    ]
+    assert opened == [[200, 401], [200, 200], [401, 200]]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("name", ["token", "access_token", "api_token", "key", "API_TOKEN", "Authorization"])
+async def test_a_token_in_the_url_is_never_accepted(service: Client, path: str, name: str) -> None:
+    assert await error_of(await service.get(path, params={name: API_TOKEN})) == UNAUTHORIZED
+    assert await error_of(await service.get(path, params={name: f"Bearer {API_TOKEN}"})) == UNAUTHORIZED
+    refused = await service.get(path, params={name: API_TOKEN}, headers=READ)
+    assert await error_of(refused) == (400, "bad_parameter")
+    assert API_TOKEN not in await refused.text()
+
+
+@pytest.mark.parametrize("userinfo", [f":{API_TOKEN}@", f"{API_TOKEN}@"])
+async def test_a_token_as_the_password_of_a_url_is_not_accepted(service: Client, userinfo: str) -> None:
+    target = f"http://{userinfo}{service.host}:{service.port}/reviews"
+    answer = await exchange(service, head(0, target, "GET"))
+    assert answer.status in {400, 401}
+
+
+async def test_two_authorizations_are_as_good_as_none_also_when_one_is_right(service: Client) -> None:
+    for others in ("Bearer x", f"Bearer {API_TOKEN}", ""):
+        answer = await exchange(service, head(0, "/reviews", "GET", **READ, authorization=others))
+        assert (answer.status, answer.json["error"]["code"]) == UNAUTHORIZED
+
+
+async def test_a_token_in_a_cookie_or_in_another_header_is_not_accepted(service: Client) -> None:
+    for name in ("Cookie", "X-API-Token", "X-APIKey", "X-Webhook-Secret", "Proxy-Authorization"):
+        assert await error_of(await service.get("/reviews", headers={name: f"Bearer {API_TOKEN}"})) == UNAUTHORIZED
+
+
+@pytest.mark.parametrize(
+    "raw", [b"Bearer \xff", b"Bearer \xed\xa0\x80", b"Bearer \xc3\xa9", b"\xff a-token", b"Bearer\ta"]
+)
+async def test_an_authorization_in_no_known_encoding_is_refused(service: Client, raw: bytes) -> None:
+    request = head(0, "/reviews", "GET").removesuffix(b"\r\n") + b"Authorization: " + raw + b"\r\n\r\n"
+    answer = await exchange(service, request)
+    assert (answer.status, answer.json["error"]["code"]) == UNAUTHORIZED
+
+
+async def test_a_token_is_compared_with_each_in_constant_time_also_when_the_first_is_right(
+    start_service: StartService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[bytes] = []
+
+    def compare(given: bytes, secret: bytes) -> bool:
+        compared.append(secret)
+        return given == secret
+
+    service = await start_service(API_TOKEN="one,two,three", PARTOO_WEBHOOK_SECRET=SECRET)
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    for token in ("one", "three", "four", ""):
+        await service.get("/reviews", headers={"Authorization": f"Bearer {token}"})
+        assert compared == [b"one", b"two", b"three"]
+        compared.clear()
+    await send(service, BODY, f"{WEBHOOK}/wrong")
+    await send(service, BODY, f"{WEBHOOK}?key=wrong")
+    await send(service, BODY, X_Webhook_Secret="wrong")
+    assert compared == [SECRET.encode()] * 3
+
+
+async def test_no_answer_tells_which_software_gives_it(service: Client) -> None:
+    answers = [await service.get(path) for path in ("/healthz", "/reviews", "/nothing", "/metrics", "/openapi.json")]
+    answers.append(await send(service, BODY))
+    headers = [*(answer.headers for answer in answers), (await exchange(service, b"no HTTP\r\n\r\n")).headers]
+    for each in headers:
+        assert each["Server"] == "reviewmirror"
+        assert not {"python", "aiohttp"} & {word for value in each.values() for word in re.split(r"\W", value.lower())}
+
+
+# The webhook's secret
+
+
+async def test_the_secret_lets_in_as_a_header_of_its_own(start_service: StartService, store: Store) -> None:
+    service = await start_service(PARTOO_WEBHOOK_SECRET=SECRET)
+    answer = await send(service, BODY, X_Webhook_Secret=SECRET)
+    assert (answer.status, (await answer.json())["status"]) == (200, "accepted")
+    assert [entry.body for entry in await inbox_of(store, 34)] == [BODY]
+
+
+@pytest.mark.parametrize(
+    "given", ["", "wrong", SECRET[:-1], SECRET + "x", f"{SECRET},{SECRET}", SECRET.upper(), "é", "\udcff"]
+)
+async def test_with_a_wrong_secret_in_the_header_there_is_nothing_here(start_service: StartService, given: str) -> None:
+    service = await start_service(PARTOO_WEBHOOK_SECRET=SECRET)
+    raw = given.encode(errors="surrogateescape")
+    request = head(len(BODY), X_Partoo_Signature_v1=SIGNER.sign(BODY)).removesuffix(b"\r\n")
+    answer = await exchange(service, request + b"X-Webhook-Secret: " + raw + b"\r\n\r\n" + BODY)
+    assert (answer.status, answer.json["error"]["code"]) == NOT_FOUND
+
+
+async def test_two_headers_with_a_secret_are_as_good_as_none(start_service: StartService) -> None:
+    service = await start_service(PARTOO_WEBHOOK_SECRET=SECRET)
+    two = head(len(BODY), X_Partoo_Signature_v1=SIGNER.sign(BODY), X_Webhook_Secret=SECRET, x_webhook_secret=SECRET)
+    answer = await exchange(service, two + BODY)
+    assert (answer.status, answer.json["error"]["code"]) == NOT_FOUND
+
+
+@pytest.mark.parametrize("path", [f"{WEBHOOK}/wrong", f"{WEBHOOK}?key=wrong", f"{WEBHOOK}?key="])
+async def test_a_wrong_secret_in_the_url_is_not_set_right_by_the_header(start_service: StartService, path: str) -> None:
+    service = await start_service(PARTOO_WEBHOOK_SECRET=SECRET)
+    assert await error_of(await send(service, BODY, path, X_Webhook_Secret=SECRET)) == NOT_FOUND
+
+
+async def test_the_api_token_is_not_the_webhooks_secret_nor_the_other_way_round(start_service: StartService) -> None:
+    service = await start_service(PARTOO_WEBHOOK_SECRET=SECRET)
+    assert await error_of(await send(service, BODY, X_Webhook_Secret=API_TOKEN)) == NOT_FOUND
+    assert await error_of(await send(service, BODY, **READ)) == NOT_FOUND
+    answer = await service.get("/reviews", headers={"Authorization": f"Bearer {SECRET}"})
+    assert await error_of(answer) == UNAUTHORIZED
+
+
+async def test_with_no_secret_set_the_header_does_not_matter(service: Client) -> None:
+    assert (await send(service, BODY, X_Webhook_Secret="any")).status == 200

@@ -1,0 +1,143 @@
+"""What Partoo will send again is expected: a 503 that was answered, a 200 that nobody was there to receive."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mirror.clock import now_ms
+from mirror.domain.changes import Source
+from mirror.domain.inbox import Entry, make_delivery_id
+from mirror.storage import inbox, keys, reads, redeliveries
+from mirror.storage.store import Store
+from service import redeliveries as expecting
+from tests.conftest import StartService
+from tests.service.conftest import OwnRedis
+from tests.service.support import apply, check_unavailable
+from tests.support import Client, make_body, make_deletion, make_review, send, signed, wait_until
+from worker.deciding import Policy
+from worker.drain import Drainer
+
+LIVE = make_review()
+EDITED = make_review(rating=1)
+BODY = make_body(LIVE)
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+
+
+@pytest.fixture(autouse=True)
+def quick_flush(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expecting, "FLUSH_INTERVAL_S", 0.05)
+
+
+@pytest.fixture
+async def paused(service: Client, store: Store) -> AsyncIterator[Store]:
+    """A Redis that holds up all writes until CLIENT UNPAUSE."""
+    await send(service, make_body(make_review(0)))
+    await store.redis.execute_command("CLIENT", "PAUSE", 10_000, "WRITE")
+    try:
+        yield store
+    finally:
+        await store.redis.execute_command("CLIENT", "UNPAUSE")
+
+
+async def is_expected(store: Store, body: bytes = BODY) -> int | None:
+    return (await redeliveries.offered(store, [redeliveries.digest(body)]))[0]
+
+
+async def test_a_delivery_whose_sender_has_hung_up_before_its_200_is_expected_again(
+    service: Client, paused: Store
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    head = "".join(f"{name}: {value}\r\n" for name, value in signed(BODY).items())
+    lines = f"POST /webhooks/partoo HTTP/1.1\r\nHost: mirror\r\nContent-Length: {len(BODY)}\r\n{head}\r\n"
+    writer.write(lines.encode() + BODY)
+    await writer.drain()
+    await asyncio.sleep(0.2)
+    writer.close()
+    await asyncio.sleep(0.2)
+    assert reader.at_eof() or not reader.exception()
+    before = now_ms()
+    await paused.redis.execute_command("CLIENT", "UNPAUSE")
+
+    offered_at = await wait_until(lambda: is_expected(paused))
+    assert before - 5_000 < offered_at <= before
+    assert await inbox.waiting_for(paused, 34) == 1
+
+
+async def test_a_delivery_that_is_acknowledged_is_not_expected_again(service: Client, store: Store) -> None:
+    assert (await send(service, BODY)).status == 200
+    await asyncio.sleep(0.2)
+    assert await is_expected(store) is None
+
+
+async def test_a_delivery_answered_with_503_is_expected_again_once_redis_is_back(
+    start_service: StartService, own_redis: OwnRedis
+) -> None:
+    service = await start_service(own_redis.url)
+    await send(service, make_body(make_review(0)))
+    own_redis.configure("maxmemory", 1)
+    await check_unavailable(await send(service, BODY))
+    own_redis.configure("maxmemory", 0)
+
+    async def told() -> bool:
+        return bool(own_redis.client.exists(keys.OFFERED_PREFIX + redeliveries.digest(BODY)))
+
+    await wait_until(told)
+
+
+# What the worker makes of it
+
+
+async def tell(store: Store, review: dict[str, object], at: int) -> None:
+    entry = Entry(make_delivery_id(at, 0), at, Source.WEBHOOK, make_body(review))
+    await inbox.accept(store, [(34, entry)])
+    assert await Drainer(store, Policy()).run()
+
+
+async def kinds(store: Store) -> list[str]:
+    found = await reads.record_and_changes(store, 34)
+    assert found is not None
+    return [str(change.kind) for change in found[1]]
+
+
+async def test_a_redelivery_of_what_was_offered_before_the_deletion_brings_nothing_back(store: Store) -> None:
+    now = now_ms()
+    await apply(store, (34, now - 5 * HOUR, BODY), (34, now - 10 * MINUTE, make_body(make_deletion(LIVE))))
+    await redeliveries.expect(store, {redeliveries.digest(BODY): now - 20 * MINUTE}, HOUR)
+    await tell(store, LIVE, now)
+    assert await kinds(store) == ["first_seen", "vanished"]
+    # It has come: the next time the same is shown, it is a return.
+    assert await is_expected(store) is None
+    await tell(store, LIVE, now + 1)
+    assert await kinds(store) == ["first_seen", "vanished", "reappeared"]
+
+
+async def test_a_late_first_delivery_offered_before_a_change_with_the_same_clock_does_not_undo_it(store: Store) -> None:
+    now = now_ms()
+    await redeliveries.expect(store, {redeliveries.digest(BODY): now - 2_000}, HOUR)
+    await tell(store, EDITED, now - 1_000)
+    await tell(store, LIVE, now)
+    record = await reads.record(store, 34)
+    assert record is not None
+    assert record.review == EDITED
+
+
+async def test_a_return_that_was_first_answered_with_503_is_a_return(store: Store) -> None:
+    now = now_ms()
+    await apply(store, (34, now - 50 * HOUR, BODY), (34, now - 40 * HOUR, make_body(make_deletion(LIVE))))
+    await redeliveries.expect(store, {redeliveries.digest(BODY): now - 60_000}, HOUR)
+    await tell(store, LIVE, now)
+    assert await kinds(store) == ["first_seen", "vanished", "reappeared"]
+
+
+async def test_a_delivery_that_was_stored_but_not_acknowledged_is_not_its_own_redelivery(store: Store) -> None:
+    now = now_ms()
+    await apply(store, (34, now - 5 * HOUR, BODY), (34, now - HOUR, make_body(make_deletion(LIVE))))
+    await redeliveries.expect(store, {redeliveries.digest(BODY): now}, HOUR)
+    await tell(store, LIVE, now)
+    assert (await kinds(store))[-1] == "reappeared"
+    assert await is_expected(store) == now
+    # The redelivery, which changes nothing, uses the expectation up.
+    await tell(store, LIVE, now + 1_000)
+    assert await is_expected(store) is None

@@ -1,0 +1,94 @@
+"""From a claimed review to the commit that settles its deliveries. No I/O but log lines."""
+
+from collections.abc import Mapping
+
+import msgspec
+import structlog
+
+from mirror.clock import now_ms
+from mirror.domain.changes import Source
+from mirror.domain.inbox import Entry, decode_entry
+from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
+from mirror.domain.record import SCHEMA_VERSION, Windows
+from mirror.domain.settling import Settled, refuse, settle
+from mirror.storage import reads
+from mirror.storage.commit import Commit
+from mirror.storage.inbox import Claim
+from mirror.storage.redeliveries import digest
+
+log = structlog.get_logger()
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """What the worker's decisions and commits depend on. Durations are in milliseconds.
+
+    `delivery_retention`: for how long raw deliveries are kept once applied; 0: not at all.
+    `thresholds`: how many absences are an incident.
+    `verification_delay`: how long after a decision in doubt Partoo is to be asked; None: never.
+    """
+
+    windows: Windows = Windows()
+    log_text: bool = False
+    delivery_retention: int = 0
+    verification_delay: int | None = None
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
+
+
+def decide(claim: Claim, policy: Policy, offered: Mapping[str, int] | None = None) -> Commit | None:
+    """Decide on one review's deliveries; None where they are to wait, and be claimed again after the lease.
+
+    `offered`: when bodies, by their digests, were first offered without being acknowledged.
+    """
+    try:
+        entries = [_with_offer(decode_entry(data), offered or {}) for data in claim.entries]
+        try:
+            record = None if claim.record is None else reads.decode_record(claim.record)
+        except msgspec.DecodeError as error:
+            if not any(entry.source is Source.FORGET for entry in entries):
+                return _refuse(claim, entries, str(error))
+            record = None  # what cannot be read can be erased
+        if record is not None and record.schema > SCHEMA_VERSION:
+            log.warning("drain.newer_schema", review_id=claim.review_id, schema=record.schema)
+            return None
+        settled = settle(record, entries, policy.windows)
+    except Exception as error:  # one review that breaks must not hold up the others
+        corrupt = isinstance(error, msgspec.DecodeError)
+        log.exception("drain.review_failed", review_id=claim.review_id, corrupt=corrupt)
+        return None
+    return _commit(claim.review_id, entries, settled, verify_at=_verify_at(settled, policy))
+
+
+def digests(claim: Claim) -> list[str]:
+    """Name the bodies of a claim's deliveries that Partoo may have offered before."""
+    return [digest(decode_entry(data).body) for data in claim.entries]
+
+
+def _with_offer(entry: Entry, offered: Mapping[str, int]) -> Entry:
+    offered_at = offered.get(digest(entry.body)) if offered and entry.source is Source.WEBHOOK else None
+    # The delivery that was not acknowledged may itself have been stored: it is not its own redelivery.
+    is_again = offered_at is not None and offered_at < entry.received_at
+    return msgspec.structs.replace(entry, offered_at=offered_at) if is_again else entry
+
+
+def _refuse(claim: Claim, entries: list[Entry], problem: str) -> Commit:
+    """Put the deliveries of a review whose record cannot be read into the dead letters, whence they can be retried."""
+    log.error("drain.corrupt_record", review_id=claim.review_id, error=problem, deliveries=len(entries))
+    return _commit(claim.review_id, entries, refuse(entries, problem), corrupt=claim.record or b"")
+
+
+def _commit(
+    review_id: int, entries: list[Entry], settled: Settled, *, corrupt: bytes = b"", verify_at: int | None = None
+) -> Commit:
+    first, last = entries[0].delivery_id, entries[-1].delivery_id
+    spent = tuple(digest(entry.body) for entry in entries if entry.offered_at is not None)
+    return Commit(review_id, first, last, len(entries), settled, verify_at, corrupt, spent)
+
+
+def _verify_at(settled: Settled, policy: Policy) -> int | None:
+    """Tell when Partoo is to be asked: 0 for not at all, None for as it was."""
+    if settled.forgets:
+        return 0
+    if policy.verification_delay is None:
+        return None
+    wanted = settled.verification_wanted
+    return wanted if wanted is None else now_ms() + policy.verification_delay if wanted else 0
