@@ -11,7 +11,7 @@ def report(result: Result, facts: Mapping[str, Any]) -> str:
 
 
 def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
-    yield f"`{facts['command']}` on {facts['machine']}, {facts['processors']} processors, Python {facts['python']}, "
+    yield f"`{facts['command']}` on {facts['machine']}, {facts['processors']} processors, Python {facts['python']},"
     yield f"Redis {facts['redis']}. Yesterday's release: {facts['yesterday'] or 'not at hand, left out'}."
 
 
