@@ -1,6 +1,6 @@
 # Each target sets up what it needs: a Python 3.11 or newer with venv is all it asks of the machine.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check audit bench faithful format lock clean
+.PHONY: help setup demo run test check audit bench faithful torture format lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -10,7 +10,7 @@ VENV_BENCH := .venv-bench
 BENCH_READY := $(VENV_BENCH)/.ready
 VENV_AUDIT := .venv-audit
 AUDIT_READY := $(VENV_AUDIT)/.ready
-SOURCES := service worker mirror simulator dev benchmarks faithful tests
+SOURCES := service worker mirror simulator dev benchmarks faithful torture tests
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ faithful: $(READY) ## how many reviews are wrong in the end, over clean to hosti
 
 bench: $(BENCH_READY) ## measure beside the ceiling and peers: a quarter of an hour; QUICK=1 takes a few minutes
 	@$(VENV_BENCH)/bin/python -m benchmarks $(if $(QUICK),--quick)
+
+torture: $(READY) ## everything fails that can, under load, and every delivery is accounted for: ten minutes; SHORT=1: half a minute
+	@$(BIN)/python -m torture $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short)
 
 $(BENCH_READY): requirements-bench.txt
 	@PYTHON=$${PYTHON:-$$(sh dev/find-python.sh)} || exit 1; \

@@ -14,6 +14,7 @@ from mirror.storage import inbox
 from mirror.storage.store import Store
 from service.errors import NotStoredError
 from service.nudger import Nudger
+from service.pressure import Pressure
 
 MAX_GROUP = 256
 MAX_GROUP_BYTES = 4 * 1024 * 1024
@@ -35,9 +36,10 @@ class _Waiting(msgspec.Struct):
 
 
 class Acknowledger:
-    def __init__(self, store: Store, nudger: Nudger) -> None:
+    def __init__(self, store: Store, nudger: Nudger, pressure: Pressure) -> None:
         self._store = store
         self._nudger = nudger
+        self._pressure = pressure
         self._queue: deque[_Waiting] = deque()
         self._bytes = 0
         self._group: list[_Waiting] = []
@@ -47,8 +49,10 @@ class Acknowledger:
     async def store(self, review_id: int, entry: Entry) -> None:
         """Return once the delivery is in Redis.
 
-        Raises NotStoredError if too many wait or the deadline passes, or one of `connection.UNAVAILABLE`.
+        Raises NearlyFullError if Redis is to be spared, NotStoredError if too many wait or the deadline passes, or one
+        of `connection.UNAVAILABLE`.
         """
+        self._pressure.check()
         if len(self._queue) >= MAX_WAITING or self._bytes + len(entry.body) > MAX_WAITING_BYTES:
             raise NotStoredError("too many deliveries wait to be stored; try again")
         loop = asyncio.get_running_loop()
@@ -98,6 +102,7 @@ class Acknowledger:
                 if not waiting.stored.done():
                     waiting.stored.set_exception(error)
             return
+        self._pressure.stored(sum(len(waiting.entry.body) for waiting in group))
         for waiting in group:
             if not waiting.stored.done():
                 waiting.stored.set_result(None)

@@ -15,9 +15,10 @@ from service.acknowledger import Acknowledger
 from service.in_flight import IN_FLIGHT, InFlight
 from service.middleware import around
 from service.nudger import Nudger
+from service.pressure import Pressure
 from service.redeliveries import Redeliveries
 from service.requests import REQUEST_IDS, RequestIds, expect
-from service.state import ACKNOWLEDGER, READ_STORE, REDELIVERIES, SETTINGS, STORE, TALLY
+from service.state import ACKNOWLEDGER, PRESSURE, READ_STORE, REDELIVERIES, SETTINGS, STORE, TALLY
 from service.tally import Tally
 
 # One for the write under way, one for nudges and dead letters; the other connections are for reading.
@@ -38,13 +39,14 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app[REQUEST_IDS] = RequestIds()
     app[STORE] = store
     app[READ_STORE] = read_store
-    app[ACKNOWLEDGER] = Acknowledger(store, nudger)
+    app[PRESSURE] = Pressure(read_store)
+    app[ACKNOWLEDGER] = Acknowledger(store, nudger, app[PRESSURE])
     app[REDELIVERIES] = Redeliveries(read_store, settings.redelivery_window)
     app[TALLY] = Tally(read_store)
     _setup_routes(app)
 
     async def background(app: web.Application) -> AsyncIterator[None]:
-        loops = (app[TALLY].run(), app[REDELIVERIES].run(), nudger.run())
+        loops = (app[TALLY].run(), app[PRESSURE].run(), app[REDELIVERIES].run(), nudger.run())
         tasks = [asyncio.create_task(loop) for loop in loops]
         yield
         await app[ACKNOWLEDGER].close()

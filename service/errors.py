@@ -2,6 +2,7 @@
 
     ServiceError                   status, code, message, headers
       NotStoredError               503: Redis cannot store or read now; Partoo sends what got this again
+      NearlyFullError              503: Redis nears its limit, and what is left of it is for the workers
 
 The answer is `{"error": {"code": "snake_case", "message": "…", "request_id": "…"}}`.
 """
@@ -43,6 +44,14 @@ class NotStoredError(ServiceError):
 
     def __init__(self, message: str) -> None:
         super().__init__(503, "unavailable", message, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+class NearlyFullError(ServiceError):
+    """Redis could still store it, but nothing after it."""
+
+    def __init__(self) -> None:
+        message = "Redis is nearly full: new deliveries are refused until workers have made room; try again"
+        super().__init__(503, "nearly_full", message, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 def as_service_error(error: Exception) -> ServiceError:

@@ -11,11 +11,16 @@ from mirror.storage import inbox, server, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from service.errors import error_of, json_response
+from service.pressure import Pressure
 from service.requests import LOG_FACTS
-from service.state import READ_STORE
+from service.state import PRESSURE, READ_STORE
 
 # Deliveries wait milliseconds; for this long they do when no worker gets on with them.
 LATE_AFTER_S = 60.0
+NEARLY_FULL = (
+    "Redis is nearly full ({} of {} MiB): new deliveries are refused with 503, so that workers can apply what waits: "
+    "raise maxmemory or take a larger plan, unless the backlog is what fills it"
+)
 
 
 class Readiness(msgspec.Struct):
@@ -31,7 +36,7 @@ async def healthz(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    readiness = await _readiness(request.app[READ_STORE])
+    readiness = await _readiness(request.app[READ_STORE], request.app[PRESSURE])
     body: dict[str, Any] = {"status": "not_ready" if readiness.problems else "ready"}
     if readiness.problems:
         body |= error_of("not_ready", "; ".join(readiness.problems), request[LOG_FACTS]["request_id"])
@@ -39,7 +44,7 @@ async def readyz(request: web.Request) -> web.Response:
     return json_response(body, 503 if readiness.problems else 200)
 
 
-async def _readiness(store: Store) -> Readiness:
+async def _readiness(store: Store, pressure: Pressure) -> Readiness:
     try:
         backlog, heartbeats, facts = await asyncio.gather(
             inbox.backlog(store), workers.heartbeats(store), server.inspect(store)
@@ -52,7 +57,9 @@ async def _readiness(store: Store) -> Readiness:
     full = server.memory_finding(facts)
     if full is not None:
         problems.append(f"{full.problem}: {full.remedy}")
-    elif not heartbeats.alive:
+    elif pressure.high:
+        problems.append(NEARLY_FULL.format(facts.used_memory >> 20, facts.max_memory >> 20))
+    if full is None and not heartbeats.alive:
         problems.append("no worker is alive: deliveries are stored, but not applied")
     if age > LATE_AFTER_S:
         problems.append(f"the oldest waiting delivery has waited for {age:.0f} s")

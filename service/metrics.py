@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from mirror.clock import now_ms
-from mirror.storage import counters, dead_letters, inbox, incidents, reads, verification, workers
+from mirror.storage import counters, dead_letters, inbox, incidents, reads, server, verification, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.histogram import LABELS
 from mirror.storage.store import Store
@@ -30,6 +30,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     open_questions: int
     open_incidents: int = 0
     held: int = 0
+    memory_share: float = 0.0
 
 
 async def metrics(request: web.Request) -> web.Response:
@@ -52,6 +53,7 @@ async def _snapshot(store: Store) -> Snapshot:
     heartbeats, questions, opened = await asyncio.gather(
         workers.heartbeats(store), verification.count(store), incidents.open_incidents(store)
     )
+    memory = await server.memory(store)
     return Snapshot(
         counts,
         reviews,
@@ -62,6 +64,7 @@ async def _snapshot(store: Store) -> Snapshot:
         open_questions=questions,
         open_incidents=len(opened),
         held=sum(incident.missing for incident in opened),
+        memory_share=memory.share,
     )
 
 
@@ -94,6 +97,9 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("oldest_waiting_seconds", "Age of the oldest delivery not applied yet.", snapshot.oldest_waiting_s)
     yield _gauge("dead_letters", "Signed deliveries that could not be read, kept to be retried.", snapshot.dead_letters)
     yield _gauge("open_questions", "Reviews about which Partoo is still to be asked.", snapshot.open_questions)
+    yield _gauge(
+        "redis_memory_share", "Memory of Redis in use, as a share of its limit; 0: no limit.", snapshot.memory_share
+    )
     yield _gauge("workers", "Workers with a recent heartbeat.", snapshot.workers)
     yield _gauge("open_incidents", "Businesses or partners many reviews of which vanished.", snapshot.open_incidents)
     yield _gauge("held_reviews", "Missing reviews that open incidents keep from becoming gone.", snapshot.held)

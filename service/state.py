@@ -5,6 +5,7 @@ from aiohttp import web
 from mirror.settings import Settings
 from mirror.storage.store import Store
 from service.acknowledger import Acknowledger
+from service.pressure import Pressure
 from service.redeliveries import Redeliveries
 from service.tally import Tally
 
@@ -13,5 +14,6 @@ SETTINGS = web.AppKey("settings", Settings)
 READ_STORE = web.AppKey("read_store", Store)
 STORE = web.AppKey("store", Store)
 ACKNOWLEDGER = web.AppKey("acknowledger", Acknowledger)
+PRESSURE = web.AppKey("pressure", Pressure)
 REDELIVERIES = web.AppKey("redeliveries", Redeliveries)
 TALLY = web.AppKey("tally", Tally)

@@ -19,7 +19,7 @@ from service.access import check_secret
 from service.body import read_body
 from service.errors import ServiceError, as_service_error, json_response
 from service.requests import LOG_FACTS
-from service.state import ACKNOWLEDGER, REDELIVERIES, SETTINGS, STORE, TALLY
+from service.state import ACKNOWLEDGER, PRESSURE, REDELIVERIES, SETTINGS, STORE, TALLY
 
 log = structlog.get_logger()
 
@@ -92,6 +92,7 @@ async def _take(request: web.Request, entry: Entry) -> tuple[str, dict[str, Any]
     try:
         event_type, review_id = identify(entry.body)
     except UndecodableError as error:
+        request.app[PRESSURE].check()
         await dead_letters.keep(request.app[STORE], dead_letter(entry, error.code, str(error)))
         return "dead_letter", {"code": error.code, "reason": str(error)}
     if review_id is None:

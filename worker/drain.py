@@ -7,7 +7,7 @@ from contextlib import suppress
 import structlog
 
 from mirror.clock import now_ms
-from mirror.storage import inbox, redeliveries
+from mirror.storage import inbox, redeliveries, server
 from mirror.storage.commit import Commit, commit
 from mirror.storage.store import Store
 from worker.deciding import Policy, decide, digests
@@ -17,6 +17,8 @@ from worker.story import tell
 MAX_RUN_S = 8.0
 # Batches under way at a time: while Redis works on one, this process decides on the other.
 STREAMS = 2
+# How long what Redis said of its memory holds.
+MEMORY_SAMPLE_S = 1.0
 
 log = structlog.get_logger()
 
@@ -32,6 +34,8 @@ class Drainer:
         self._idle.set()
         self._asked = False
         self._stopping = False
+        self._retention = policy.delivery_retention
+        self._sampled_at = -MEMORY_SAMPLE_S
 
     def stop(self) -> None:
         """Ask the running drain to end after the batch it is at. What is left stays in the inboxes."""
@@ -82,7 +86,7 @@ class Drainer:
         if not commits:
             return
         now = now_ms()
-        answers = await commit(self._store, commits, now, self._policy.delivery_retention, self._policy.thresholds)
+        answers = await commit(self._store, commits, now, await self._kept_for(), self._policy.thresholds)
         for one, answer in zip(commits, answers, strict=True):
             if answer is True:
                 self._asks = self._asks or bool(one.verify_at)
@@ -91,6 +95,15 @@ class Drainer:
                 log.debug("drain.conflict", review_id=one.review_id)
             else:
                 log.error("drain.commit_failed", review_id=one.review_id, error=answer)
+
+    async def _kept_for(self) -> int:
+        """Tell for how long raw deliveries are to be kept, in ms: not at all where memory is scarce."""
+        now = time.monotonic()
+        if self._policy.delivery_retention and now - self._sampled_at >= MEMORY_SAMPLE_S:
+            self._sampled_at = now
+            scarce = (await server.memory(self._store)).share >= server.SCARCE_SHARE
+            self._retention = 0 if scarce else self._policy.delivery_retention
+        return self._retention
 
     async def _decide(self, claims: list[inbox.Claim]) -> list[Commit]:
         """Decide; and where it matters whether a delivery was offered before, find that out and decide again."""

@@ -15,8 +15,10 @@ from datetime import UTC
 from typing import Any
 
 import aiohttp
+import msgspec
 import structlog
 from arq.worker import Worker
+from redis.exceptions import OutOfMemoryError
 
 from mirror.bootstrap import settle_memory
 from mirror.partoo.api import PartooApi
@@ -70,6 +72,8 @@ async def supervise(settings: Settings, redis_url: str, name: str, stop: asyncio
                 backoff = FIRST_BACKOFF_S
             delay = backoff * random.uniform(0.5, 1.5)  # noqa: S311 - spreads restarts, hides nothing
             log.warning("worker.restarting", error=repr(error), delay_s=round(delay, 2))
+            if isinstance(error, OutOfMemoryError):
+                await _make_room(settings, redis_url)
             backoff = min(backoff * 2, LAST_BACKOFF_S)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), delay)
@@ -111,6 +115,19 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
             await workers.leave(store, name)
         with suppress(*UNAVAILABLE):
             await store.close()
+
+
+async def _make_room(settings: Settings, redis_url: str) -> None:
+    """Apply what waits without arq, whose every step Redis refuses at its memory limit.
+
+    It does not refuse a claim, or a commit that keeps no raw deliveries: a script that begins with a write that frees
+    memory may go on (Redis, "Lua scripting and memory limit"). And what waits is often what fills it.
+    """
+    store = Store(connect(settings, redis_url))
+    with suppress(*UNAVAILABLE):
+        await Drainer(store, msgspec.structs.replace(_policy(settings), delivery_retention=0)).run()
+    with suppress(*UNAVAILABLE):
+        await store.close()
 
 
 def _policy(settings: Settings) -> Policy:

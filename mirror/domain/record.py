@@ -50,8 +50,9 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     (None when the review was never seen live). `version` counts the changes.
     """
 
-    # Without a default, so that it is always stored: a later release must know what it reads.
-    schema: int
+    # Not the current one by default, so that it is always stored: a later release must know what it reads. A record
+    # without it was written by the first release; see `reads.decode_record`.
+    schema: int = 0
     id: int
     status: Status
     version: int

@@ -45,7 +45,9 @@ class Page(msgspec.Struct, frozen=True):
 
 def decode_record(data: bytes) -> Record:
     """Read a stored record. Raises msgspec.DecodeError if these are not the bytes of one."""
-    return _RECORD.decode(data)
+    record = _RECORD.decode(data)
+    # The first release wrote what schema 1 is, and did not say so.
+    return record if record.schema else msgspec.structs.replace(record, schema=1)
 
 
 async def record(store: Store, review_id: int) -> Record | None:

@@ -17,6 +17,7 @@ from aiohttp.test_utils import unused_port
 import service.body
 from mirror import logs
 from mirror.storage.embedded import embedded_redis
+from service import pressure
 from service.server import RUNNER_OPTIONS
 from tests.conftest import StartService
 from tests.support import Client, make_settings
@@ -48,6 +49,12 @@ class OwnRedis:
 
     def configure(self, name: str, value: str | int) -> None:
         self.client.config_set(name, value)
+
+
+@pytest.fixture(autouse=True)
+def rare_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the memory of Redis sampled at the start of a service only: a test that fills it knows what is answered."""
+    monkeypatch.setattr(pressure, "SAMPLE_INTERVAL_S", 3600.0)
 
 
 @pytest.fixture

@@ -158,6 +158,7 @@ async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
         "waiting_reviews": 0,
         "dead_letters": 0,
         "open_questions": 0,
+        "redis_memory_share": 0,
         "workers": 0,
         "open_incidents": 0,
         "held_reviews": 0,

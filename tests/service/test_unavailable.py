@@ -20,6 +20,7 @@ from service import acknowledger
 from service.acknowledger import Acknowledger
 from service.errors import NotStoredError
 from service.nudger import Nudger
+from service.pressure import Pressure
 from tests.conftest import StartService
 from tests.service.conftest import OwnRedis
 from tests.service.support import check_unavailable, inbox_of
@@ -284,7 +285,7 @@ async def test_a_delivery_that_comes_alone_is_written_at_once(service: Client, s
 
 
 async def test_a_group_larger_than_one_write_takes_several(store: Store) -> None:
-    group = Acknowledger(store, Nudger(store))
+    group = Acknowledger(store, Nudger(store), Pressure(store))
     await group.store(0, entry(0))
     before = await writes(store)
     await asyncio.gather(*(group.store(34, entry(number)) for number in range(acknowledger.MAX_GROUP * 2 + 1)))
@@ -293,7 +294,7 @@ async def test_a_group_larger_than_one_write_takes_several(store: Store) -> None
 
 
 async def test_more_bytes_than_one_write_may_hold_take_several(store: Store) -> None:
-    group = Acknowledger(store, Nudger(store))
+    group = Acknowledger(store, Nudger(store), Pressure(store))
     await group.store(0, entry(0))
     before = await writes(store)
     await asyncio.gather(*(group.store(34, entry(number, bytes(1024 * 1024))) for number in range(6)))
@@ -302,7 +303,7 @@ async def test_more_bytes_than_one_write_may_hold_take_several(store: Store) -> 
 
 
 async def test_closing_waits_for_what_is_still_to_be_written(store: Store) -> None:
-    group = Acknowledger(store, Nudger(store))
+    group = Acknowledger(store, Nudger(store), Pressure(store))
     storing = [asyncio.create_task(group.store(34, entry(number))) for number in range(10)]
     await asyncio.sleep(0)
     await group.close()
@@ -345,7 +346,7 @@ async def test_when_the_bound_is_reached_the_refused_one_says_why(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(acknowledger, "MAX_WAITING", 3)
-    group = Acknowledger(store, Nudger(store))
+    group = Acknowledger(store, Nudger(store), Pressure(store))
     results = await asyncio.gather(*(group.store(34, entry(number)) for number in range(5)), return_exceptions=True)
     assert results[:3] == [None, None, None]
     assert [(type(error), str(error)) for error in results[3:]] == [

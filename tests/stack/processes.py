@@ -36,11 +36,18 @@ def environment(redis_url: str, **variables: str) -> dict[str, str]:
 class Process:
     """A process whose log lines can be read; `ended` is its exit status once it has ended."""
 
-    def __init__(self, arguments: list[str], variables: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, arguments: list[str], variables: Mapping[str, str], log: Path, folder: Path | None = None
+    ) -> None:
         self._log = log
         with log.open("ab") as stream:
             self.popen = subprocess.Popen(
-                [sys.executable, *arguments], env=dict(variables), stdout=stream, stderr=stream, start_new_session=True
+                [sys.executable, *arguments],
+                env=dict(variables),
+                cwd=folder,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
             )
 
     @property

@@ -3,6 +3,7 @@
 -- ARGV: most reviews, lease in ms, most deliveries of one review, bytes after which to claim no more,
 --       prefix of a review's keys, record suffix, inbox suffix
 -- The keys of the reviews are only known here: the mirror runs on single servers, sharded by review, not on a cluster.
+-- The first write frees memory: so Redis lets the script go on at its memory limit, where workers must still work.
 redis.call('DEL', KEYS[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -91,6 +91,7 @@ end
 -- Takes the decided deliveries out of the inbox; returns the one that is now its first, if any is left.
 local function take_out(inbox, deliveries, commit)
     if RETENTION == 0 or commit.forget then
+        -- The first write frees memory: so Redis lets the script go on at its memory limit, where workers must still work.
         redis.call('LTRIM', inbox, commit.count, -1)
         return redis.call('LINDEX', inbox, 0)
     end
