@@ -40,6 +40,15 @@ async def release(store: Store, question: Question, ask_at: int | None, *, faile
     await store.release_verification(keys=_KEYS, args=args)
 
 
+async def next_due(store: Store) -> int | None:
+    """Tell when the next question is due (ms since 1970 UTC), None if there is none.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    first = await store.redis.zrange(keys.VERIFY, 0, 0, withscores=True)
+    return int(first[0][1]) if first else None
+
+
 async def count(store: Store) -> int:
     """Count the open questions. Raises one of `connection.UNAVAILABLE`."""
     return int(await store.redis.execute_command("ZCARD", keys.VERIFY))
