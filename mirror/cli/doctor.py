@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from mirror.bootstrap import EXIT_FAILED
+from mirror.cli.check import FAIL, OK, WARN, Check
+from mirror.cli.doctor_partoo import check_partoo
 from mirror.cli.output import write, write_json
 from mirror.clock import now_ms, span
 from mirror.settings import Settings
@@ -17,20 +19,10 @@ from mirror.storage.store import Store
 
 NAME = "doctor"
 HELP = "check configuration, Redis, connections and workers, and say what to do; status 1 if a check fails"
-OK, WARN, FAIL = "ok", "warn", "fail"
 _SHORT_SECRET = 16
 _LATE_AFTER_MS = 60_000
 _MEMORY_WARNING = 0.8
 _MOST_NAMED = 10
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One check's result: `state` is ok, warn or fail; `remedy` says what to do where it is not ok."""
-
-    name: str
-    state: str
-    found: str
-    remedy: str = ""
 
 
 class Queue(msgspec.Struct, frozen=True):
@@ -92,7 +84,7 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
     checks = [*_server_checks(facts), _connections(facts, settings, max(1, queue.workers))]
     if with_worker:
         checks.append(_worker(queue))
-    return [*checks, _waiting(queue), _letters(queue), *_corrupt(queue)]
+    return [*checks, _waiting(queue), _letters(queue), *_corrupt(queue), await check_partoo(store, settings)]
 
 
 async def _queue(store: Store) -> Queue:

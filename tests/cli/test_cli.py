@@ -1,11 +1,13 @@
 """`python -m mirror`: what an engineer on call sees."""
 
+import asyncio
 import json
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestServer
 
 from mirror.clock import iso, now_ms
 from mirror.domain.changes import Source
@@ -16,6 +18,7 @@ from mirror.domain.settling import settle
 from mirror.storage import dead_letters, inbox, keys, reads, workers
 from mirror.storage.commit import Commit, commit
 from mirror.storage.store import Store
+from simulator.api import ApiOptions, FixedReviews, make_api
 from tests.stack.processes import environment
 from tests.support import make_body, make_deletion, make_review
 
@@ -202,9 +205,41 @@ async def test_doctor_is_content_with_a_stack_in_order(store: Store, redis_url: 
     await workers.beat(store, "host:1:ab")
     shown = mirror(redis_url, "doctor", API_TOKEN="x" * 20, PARTOO_WEBHOOK_SECRET="y" * 20)
     assert shown.returncode == 0, shown.stdout
-    assert {line[:4] for line in shown.stdout.splitlines()} == {"ok  "}
+    told = [line for line in shown.stdout.splitlines() if "PARTOO_API_KEY" not in line]
+    assert {line[:4] for line in told} == {"ok  "}
     assert "x" * 20 not in shown.stdout
     assert "y" * 20 not in shown.stdout
+
+
+def test_doctor_says_what_is_missed_without_a_key_for_partoos_api(redis_url: str) -> None:
+    shown = mirror(redis_url, "doctor", "--without-worker")
+    assert "warn  Partoo's API: PARTOO_API_KEY is not set" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "words"),
+    [
+        ("the-right-one", 0, "ok    Partoo's API: lists 1 review\n"),
+        ("another", 1, "fail  Partoo's API: Partoo's API answered 403"),
+    ],
+)
+async def test_doctor_asks_partoo_whether_the_key_opens_its_api(
+    redis_url: str, key: str, status: int, words: str
+) -> None:
+    async with TestServer(make_api(FixedReviews([make_review()]), ApiOptions(key="the-right-one"))) as server:
+        url = str(server.make_url("/v2"))
+        variables = {"PARTOO_API_URL": url, "PARTOO_API_KEY": key}
+        shown = await asyncio.to_thread(mirror, redis_url, "doctor", "--without-worker", **variables)
+    assert shown.returncode == status, shown.stdout
+    assert words in shown.stdout
+    assert key not in shown.stdout
+
+
+def test_doctor_only_warns_of_a_partoo_that_is_away(redis_url: str) -> None:
+    variables = {"PARTOO_API_URL": "http://127.0.0.1:1/v2", "PARTOO_API_KEY": "k"}
+    shown = mirror(redis_url, "doctor", "--without-worker", **variables)
+    assert shown.returncode == 0
+    assert "warn  Partoo's API: Partoo's API cannot be reached" in shown.stdout
 
 
 def test_doctor_counts_tokens_and_warns_of_the_shortest_without_showing_any(redis_url: str) -> None:
