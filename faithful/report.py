@@ -7,6 +7,9 @@ from faithful.stack import Outcome
 
 # What share of reviews may be wrong in the end without an API key: the best that payloads allow on that wire.
 MOST_WRONG = {"clean": 0.0, "faulty": 0.005, "bad-day": 0.02}
+# The strategies see the planned order of arrival. Where our own processes fail, deliveries are sent again and the real
+# order is another one, in which a few more reviews may go wrong for whoever trusts it.
+SLACK = 0.005
 STRATEGIES = ("body hash", "newer clock", "clock not older", "last arrival")
 
 
@@ -45,7 +48,8 @@ def failures(rows: list[Row]) -> Iterator[str]:
         most = MOST_WRONG.get(row.wire)
         if most is not None and without.wrong > most * without.reviews:
             yield f"{row.wire}: {without.wrong} reviews are wrong without a key, more than {most:.1%}"
-        if without.wrong > row.strategies["last arrival"]:
+        slack = SLACK * without.reviews if without.disruptions else 0
+        if without.wrong > row.strategies["last arrival"] + slack:
             yield f"{row.wire}: without a key, more reviews are wrong than with last arrival"
         if row.wire == "clean" and (without.history_missing or without.history_surplus):
             told = f"lack {without.history_missing} events, and tell of {without.history_surplus} untrue"
