@@ -226,12 +226,13 @@ VARIABLES = (
         "PARTOO_API_KEY",
         "",
         _token,
-        "Key for Partoo's REST API (x-APIKey). With it Partoo is asked where a delivery cannot tell. Empty: nobody is.",
+        "Key for Partoo's REST API (x-APIKey). With it Partoo is asked where a delivery cannot tell, and the mirror is "
+        "compared with it once a day. Empty: neither.",
     ),
     Variable(
         "PARTOO_API_RATE",
         "240",
-        _number(1, 60_000),
+        _number(1, 1_000_000),
         "Requests a minute that all processes together may send to Partoo's API, which allows an organization 300.",
     ),
     Variable(

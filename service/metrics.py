@@ -109,6 +109,7 @@ def _counters(counts: Mapping[str, int]) -> Iterator[Metric]:
     yield _labelled(counts, "deliveries", "outcome", "Deliveries received, by what was answered.")
     yield _labelled(counts, "decisions", "decision", "Deliveries applied, by what they meant for their review.")
     yield _labelled(counts, "verification", "step", "Partoo asked where a delivery could not tell, by what came of it.")
+    yield _labelled(counts, "reconciliation", "step", "The mirror compared with Partoo, by what came of it.")
     ambiguous = CounterMetricFamily(
         "reviewmirror_ambiguous_changes", "Changes whose payload and order alone could not vouch for them."
     )

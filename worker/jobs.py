@@ -1,7 +1,7 @@
 """The arq jobs. Their names and arguments outlive a release: jobs of the last one may still be queued."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import structlog
 from arq import Retry, cron, func
@@ -10,7 +10,9 @@ from arq.worker import Function
 
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
+from worker import reconciliation
 from worker.drain import Drainer
+from worker.reconciliation import Reconciler
 from worker.trimming import trim_histories
 from worker.verification import MAX_RUN_S, Verifier
 from worker.watch import watch
@@ -27,6 +29,10 @@ SWEEP_SECONDS = frozenset(range(0, 60, 5))
 VERIFY_SECONDS = frozenset(range(3, 60, 10))
 # Between sweeps.
 WATCH_SECONDS = frozenset(range(2, 60, 10))
+# Partoo fetches Facebook at 19:00 UTC, TripAdvisor at 20:00 and Google at 20:15.
+RECONCILE_HOUR = 21
+
+_T = TypeVar("_T")
 
 log = structlog.get_logger()
 
@@ -65,6 +71,32 @@ async def watch_absences(ctx: dict[str, Any]) -> None:
         log.warning("watch.interrupted", error=repr(error))
 
 
+async def plan_reconciliation(ctx: dict[str, Any]) -> None:
+    """Have the mirror compared with Partoo, some time within the next hour."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job="plan_reconciliation")
+    reconciler: Reconciler | None = ctx["reconciler"]
+    if reconciler is not None:
+        await _or_retry(reconciler.plan())
+
+
+async def reconcile(ctx: dict[str, Any]) -> None:
+    """Compare the mirror with Partoo for a while: a run is many of these jobs, each going on where the last stopped."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job="reconcile")
+    reconciler: Reconciler | None = ctx["reconciler"]
+    if reconciler is not None and not await _or_retry(reconciler.run(last_try=ctx["job_try"] == reconciliation.TRIES)):
+        raise Retry(defer=reconciliation.RETRY_S)
+
+
+async def _or_retry(work: Awaitable[_T]) -> _T:
+    try:
+        return await work
+    except UNAVAILABLE as error:
+        log.warning("reconciliation.interrupted", error=repr(error))
+        raise Retry(defer=RETRY_AFTER_S) from error
+
+
 async def _drain(ctx: dict[str, Any], job: str) -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job=job)
@@ -86,6 +118,7 @@ FUNCTIONS: tuple[Function | Callable[..., Any], ...] = (
     drain,
     func(verify, timeout=VERIFY_TIMEOUT_S),
     trim_histories,
+    func(reconcile, timeout=reconciliation.MAX_RUN_S + JOB_TIMEOUT_S, max_tries=reconciliation.TRIES),
 )
 
 
@@ -96,4 +129,5 @@ def cron_jobs() -> list[CronJob]:
         cron(trim_histories, hour={TRIM_HOUR}, minute={30}, keep_result=0, timeout=JOB_TIMEOUT_S),
         cron(watch_absences, second=set(WATCH_SECONDS), run_at_startup=True, keep_result=0, timeout=JOB_TIMEOUT_S),
         cron(verify, second=set(VERIFY_SECONDS), keep_result=0, timeout=VERIFY_TIMEOUT_S),
+        cron(plan_reconciliation, hour=RECONCILE_HOUR, minute=0, keep_result=0, timeout=JOB_TIMEOUT_S),
     ]

@@ -11,6 +11,7 @@ import secrets
 import signal
 import socket
 from contextlib import suppress
+from datetime import UTC
 from typing import Any
 
 import aiohttp
@@ -30,6 +31,7 @@ from mirror.tasks import end
 from worker.deciding import Policy
 from worker.drain import Drainer
 from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
+from worker.reconciliation import Reconciler
 from worker.verification import Verifier
 
 # Running jobs may end by themselves for this long after SIGTERM; Heroku kills after 30 s.
@@ -82,10 +84,12 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
     session = aiohttp.ClientSession()
     verifier = _verifier(settings, store, session)
     drainer = Drainer(store, _policy(settings))
+    reconciler = None if verifier is None else Reconciler(store, verifier.api)
     ctx = {
         "store": store,
         "drainer": drainer,
         "verifier": verifier,
+        "reconciler": reconciler,
         "grace": settings.deletion_grace,
         "history_retention": settings.history_retention,
     }
@@ -101,6 +105,8 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
             beating.result()
         if verifier is not None:
             verifier.stop()
+        if reconciler is not None:
+            reconciler.stop()
         await _finish_jobs(worker, drainer)
     finally:
         await end(working, beating, stopping, *worker.tasks.values())
@@ -152,6 +158,7 @@ def _arq_worker(settings: Settings, store: Store, ctx: dict[str, Any]) -> Worker
         job_timeout=JOB_TIMEOUT_S,
         # A kept result would keep its job id taken, and nobody reads it.
         keep_result=0,
+        timezone=UTC,
         poll_delay=POLL_DELAY_S,
         queue_read_limit=max(100, 5 * settings.worker_max_jobs),
         job_serializer=store.redis.job_serializer,

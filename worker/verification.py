@@ -43,7 +43,7 @@ class Verifier:
 
     def __init__(self, store: Store, api: PartooApi, delay: int) -> None:
         self._store = store
-        self._api = api
+        self.api = api
         self.delay = delay
         self._planned_until = 0.0
         self._stopping = False
@@ -86,20 +86,20 @@ class Verifier:
         return groups
 
     async def _ask(self, business_id: str, group: list[tuple[Question, Record]]) -> None:
-        asked_before, started = self._api.requests, time.monotonic()
+        asked_before, started = self.api.requests, time.monotonic()
         facts = {"business_id": business_id, "reviews": len(group)}
         try:
-            answer = await find(self._api, [record for _, record in group])
+            answer = await find(self.api, [record for _, record in group])
         except ApiError as error:
             await self._failed([question for question, _ in group], error, facts)
             return
         finally:
-            await counters.add(self._store, {"verification:requests": self._api.requests - asked_before})
+            await counters.add(self._store, {"verification:requests": self.api.requests - asked_before})
         log.info(
             "verification.asked",
             **facts,
             found=len(answer.found),
-            requests=self._api.requests - asked_before,
+            requests=self.api.requests - asked_before,
             ms=round((time.monotonic() - started) * 1000),
         )
         await self._deliver(answer)

@@ -12,6 +12,11 @@ def write(line: str = "") -> None:
     sys.stdout.write(shown + "\n")
 
 
+def counted(number: int, name: str) -> str:
+    """Write a number of things whose plural ends in -s."""
+    return f"{number:,} {name}" + ("" if number == 1 else "s")
+
+
 def write_json(value: Any) -> None:
     """Write one JSON document to stdout, indented."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")

@@ -2,6 +2,9 @@
 
 A reading has what a delivery lacks: it is known for which moment it speaks. So it is taken for true whatever the clocks
 in it say, unless a delivery was accepted at that moment or after it: the delivery may tell of something later.
+
+An absence is a reading of another kind: Partoo showed the review nowhere. It says less, so it is applied as a deletion
+in doubt: ambiguous.
 """
 
 from typing import Any
@@ -35,6 +38,7 @@ OVERTAKEN_MS = 2_000
 
 class _Asked(msgspec.Struct, frozen=True):
     observed_at: int
+    absent: bool = False
 
 
 _ASKED = msgspec.json.Decoder(_Asked)
@@ -42,19 +46,38 @@ _ASKED = msgspec.json.Decoder(_Asked)
 
 def encode_reading(review: dict[str, Any], observed_at: int) -> bytes:
     """Make the body of an inbox entry; `observed_at`: when Partoo was asked, in milliseconds since 1970 UTC."""
-    event = {"type": "review_updated", "observed_at": observed_at, "payload": {"review": review}}
-    return msgspec.json.encode(event)
+    return msgspec.json.encode(_event(review, observed_at))
+
+
+def encode_absence(live: dict[str, Any], observed_at: int) -> bytes:
+    """Make the body of an inbox entry that tells that Partoo no longer showed a review, of which `live` is known."""
+    return msgspec.json.encode({**_event(_deleted(live), observed_at), "absent": True})
+
+
+def _event(review: dict[str, Any], observed_at: int) -> dict[str, Any]:
+    return {"type": "review_updated", "observed_at": observed_at, "payload": {"review": review}}
+
+
+def _deleted(review: dict[str, Any]) -> dict[str, Any]:
+    return {**review, "state": "deleted"}
 
 
 def take(record: Record | None, entry: Entry) -> Decision:
     """Decide what a reading means for a review. Raises UndecodableError if the entry does not hold one."""
-    review, observed_at = decode_review(entry.body).review, _observed_at(entry.body)
+    review, asked = decode_review(entry.body).review, _asked(entry.body)
+    if record is not None and asked.absent:
+        # What is absent is the review as it is known now: news may have been applied since the entry was made.
+        review = _deleted(record.review)
     delivery = Delivery(entry.delivery_id, entry.received_at, review, entry.source)
-    if record is None:
-        return first_seen(delivery)
-    case = case_of(record, delivery)
-    if record.last_received_at > observed_at - OVERTAKEN_MS:
+    return first_seen(delivery) if record is None else _take(case_of(record, delivery), asked)
+
+
+def _take(case: Case, asked: _Asked) -> Decision:
+    record, review = case.record, case.delivery.review
+    if record.last_received_at > asked.observed_at - OVERTAKEN_MS:
         return stale(case, "a delivery was accepted since Partoo was asked", _still(record))
+    if asked.absent and record.status is not Status.LIVE:
+        return stale(case, "it is missing already", Doubt.AMBIGUOUS if record.ambiguous else Doubt.NONE)
     live = record.live_snapshot
     if live is not None and is_older(clock(review), clock(live)):
         return stale(case, "Partoo's answer is older than what a delivery has shown", _still(record))
@@ -62,13 +85,13 @@ def take(record: Record | None, entry: Entry) -> Decision:
     if not delta.fields:
         return changed(case, Kind.CONFIRMED, delta, Doubt.NONE) if record.ambiguous else unchanged(case)
     if is_deleted(review):
-        return _absent(case, delta)
+        return _deletion(case, delta, Doubt.AMBIGUOUS if asked.absent else Doubt.NONE)
     return _there(case, delta)
 
 
-def _observed_at(body: bytes) -> int:
+def _asked(body: bytes) -> _Asked:
     try:
-        return _ASKED.decode(body).observed_at
+        return _ASKED.decode(body)
     except msgspec.DecodeError as error:
         raise UndecodableError("not_a_reading", f"the entry does not tell when Partoo was asked: {error}") from None
 
@@ -98,7 +121,7 @@ def _there(case: Case, delta: Difference) -> Decision:
     )
 
 
-def _absent(case: Case, delta: Difference) -> Decision:
+def _deletion(case: Case, delta: Difference, doubt: Doubt) -> Decision:
     record, deletion = case.record, case.delivery.review
     known: dict[str, Any] = {
         "status": TRANSITIONS[record.status, Trigger.DELETED],
@@ -107,4 +130,4 @@ def _absent(case: Case, delta: Difference) -> Decision:
     }
     if record.status is not Status.LIVE:
         return changed(case, Kind.UPDATED, delta, Doubt.NONE, **known)
-    return changed(case, Kind.VANISHED, delta, Doubt.NONE, last_live=record.review, missing_since=case.at, **known)
+    return changed(case, Kind.VANISHED, delta, doubt, last_live=record.review, missing_since=case.at, **known)

@@ -17,7 +17,6 @@ from mirror.partoo.errors import ApiRefusedError, ApiUnavailableError, RateLimit
 from mirror.partoo.limiter import Limiter
 
 KEY_HEADER = "x-APIKey"
-REQUEST_TIMEOUT_S = 10.0
 # Thirty reviews with their replies weigh some hundred kilobytes.
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 # Where Partoo does not say how long to wait after a 429.
@@ -35,17 +34,42 @@ class Page(msgspec.Struct, frozen=True):
     observed_at: int = 0
 
 
+class Patience(msgspec.Struct, frozen=True):
+    """How long an answer is waited for, in seconds; and how a long listing is read in spite of failures.
+
+    A page is asked for `attempts` times, with a wait after the first failure and twice as long a one after each more.
+    """
+
+    timeout_s: float = 10.0
+    attempts: int = 6
+    first_wait_s: float = 1.0
+    longest_wait_s: float = 30.0
+
+    def wait_s(self, attempt: int) -> float:
+        return min(self.longest_wait_s, self.first_wait_s * 2.0 ** (attempt - 1))
+
+
+PATIENCE = Patience()
+
 _PAGE = msgspec.json.Decoder(Page)
 
 
 class PartooApi:
     """`url` is the base, such as https://api.partoo.co/v2. Requests keep to the limiter's rate."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, key: str, limiter: Limiter) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        key: str,
+        limiter: Limiter,
+        patience: Patience = PATIENCE,
+    ) -> None:
         self._session = session
         self._url = f"{url.rstrip('/')}/reviews"
         self._key = key
         self._limiter = limiter
+        self.patience = patience
         self.requests = 0
 
     async def pages(self, filters: Mapping[str, str]) -> AsyncIterator[Page]:
@@ -67,12 +91,12 @@ class PartooApi:
         except RateLimitedError as error:
             await self._limiter.pause(error.retry_after_s)
             raise
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ApiUnavailableError(f"Partoo's answer is cut off or not a page of reviews: {error}") from None
         return msgspec.structs.replace(page, observed_at=observed_at)
 
     async def _get(self, parameters: Mapping[str, str]) -> bytes:
-        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
+        timeout = aiohttp.ClientTimeout(total=self.patience.timeout_s)
         try:
             async with self._session.get(
                 self._url,
@@ -85,7 +109,7 @@ class PartooApi:
                 _check(response)
                 return await _body(response)
         except TimeoutError:
-            raise ApiUnavailableError(f"Partoo's API did not answer within {REQUEST_TIMEOUT_S:g} s") from None
+            raise ApiUnavailableError(f"Partoo's API did not answer within {self.patience.timeout_s:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise ApiUnavailableError(f"Partoo's API cannot be reached: {type(error).__name__}") from None
 
@@ -99,7 +123,7 @@ def _check(response: aiohttp.ClientResponse) -> None:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise ApiUnavailableError(f"Partoo's API answered {status}")
     what = "check PARTOO_API_KEY and PARTOO_API_URL" if status in (401, 403, 404) else "it refuses the question"
-    raise ApiRefusedError(f"Partoo's API answered {status}: {what}")
+    raise ApiRefusedError(status, f"Partoo's API answered {status}: {what}")
 
 
 def _retry_after(text: str) -> float:

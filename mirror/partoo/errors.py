@@ -22,4 +22,6 @@ class RateLimitedError(ApiUnavailableError):
 
 
 class ApiRefusedError(ApiError):
-    pass
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status

@@ -35,17 +35,17 @@ class Listing:
     def __init__(self) -> None:
         self._counts: set[int] = set()
         self._ids: set[int] = set()
-        self._seen = 0
+        self.seen = 0
 
     def add(self, page: Page) -> None:
         self._counts.add(page.count)
-        self._seen += len(page.reviews)
+        self.seen += len(page.reviews)
         self._ids |= {review_id(review) for review in page.reviews}
 
     @property
     def complete(self) -> bool:
         """Whether every page told the same count, and as many different reviews were there."""
-        return self._counts == {self._seen} and len(self._ids) == self._seen
+        return self._counts == {self.seen} and len(self._ids) == self.seen
 
 
 async def find(api: PartooApi, records: Collection[Record]) -> Answer:

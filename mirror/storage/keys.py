@@ -43,6 +43,13 @@ API_PAUSE = "rm:api:pause"  # string with a TTL: Partoo has answered 429 and nam
 # One for each body that was offered and not acknowledged: when that was, ms. Used up by its redelivery; should none
 # come, the TTL (REDELIVERY_WINDOW) ends the waiting for it.
 OFFERED_PREFIX = "rm:offered:"
+# A reconciliation: where it stands, and which ids it has seen (see the functions below). What an interrupted run has
+# read longer ago than this says too little of now, so the next run begins anew.
+RECONCILIATION_TTL_MS = 43_200_000
+RECONCILIATION_HOLD = "rm:reconciliation:hold"  # string: who runs one; renewed while it does
+RECONCILIATION_HOLD_MS = 15_000
+RECONCILIATION_PLANNED = "rm:reconciliation:planned"  # string: a worker has planned the day's run
+RECONCILIATION_PLANNED_MS = 72_000_000  # less than a day, more than workers' clocks differ
 
 COUNTERS = "rm:counters"  # hash: what web processes and workers counted since the beginning. No TTL.
 DEAD_LETTERS = "rm:dead_letters"  # hash: delivery id -> dead letter, JSON. No TTL.
@@ -111,3 +118,13 @@ def member(review_id: int) -> str:
 def is_member(member: bytes) -> bool:
     """Tell whether `member` is what `member()` writes."""
     return len(member) == 19 and member.isdigit()  # noqa: PLR2004 - as above
+
+
+def reconciliation(scope: str) -> str:
+    """Name where the run of a scope stands: string, JSON."""
+    return f"rm:reconciliation:{scope}"
+
+
+def reconciliation_seen(scope: str, search: int) -> str:
+    """Name the ids that a listing of a run has shown: string, eight bytes an id."""
+    return f"rm:reconciliation:{scope}:seen:{search}"

@@ -177,6 +177,14 @@ async def known_partners(store: Store) -> list[str]:
     )
 
 
+async def ids(store: Store, query: Query) -> list[int]:
+    """List the next ids, in their order, of the indexes that hold whatever the query may match.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    return await _next_ids(store, await _indexes(store, query), query.after, query.limit)
+
+
 async def _indexes(store: Store, query: Query) -> list[str]:
     """Choose the indexes that together hold every review the query may match."""
     if query.business_id is not None:

@@ -27,6 +27,7 @@ class Store:
         self.check = self._script("check")
         self.tell_incident = self._script("tell_incident")
         self.close_incident = self._script("close_incident")
+        self.hold = self._script("hold")
 
     def _script(self, *parts: str) -> Any:
         return self.redis.register_script("".join((_LUA / f"{part}.lua").read_text() for part in parts))

@@ -13,8 +13,7 @@ from mirror.clock import now_ms
 from mirror.domain import reading
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
-from mirror.partoo import api as client
-from mirror.partoo.api import PartooApi
+from mirror.partoo.api import PartooApi, Patience
 from mirror.partoo.limiter import Limiter
 from mirror.storage import inbox
 from mirror.storage.store import Store
@@ -73,9 +72,8 @@ async def partoo() -> AsyncIterator[Partoo]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clocks of one machine agree: no need to wait out their difference. And no patience with a Partoo that hangs."""
+    """Clocks of one machine agree: no need to wait out their difference."""
     monkeypatch.setattr(reading, "OVERTAKEN_MS", 0)
-    monkeypatch.setattr(client, "REQUEST_TIMEOUT_S", 0.3)
 
 
 class Mirror:
@@ -109,4 +107,4 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 def mirror(store: Store, partoo: Partoo, session: aiohttp.ClientSession, quick: None) -> Mirror:  # noqa: ARG001 - it sets
-    return Mirror(store, PartooApi(session, partoo.url, KEY, Limiter(store, 60_000)))
+    return Mirror(store, PartooApi(session, partoo.url, KEY, Limiter(store, 60_000), Patience(timeout_s=0.3)))

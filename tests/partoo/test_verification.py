@@ -140,7 +140,7 @@ async def test_after_a_429_nobody_asks_before_the_time_that_partoo_named(mirror:
     await mirror.verify()
     partoo.behave(too_many=0.0)
     asked = len(partoo.requests)
-    waited = asyncio.create_task(mirror.verifier._api.page({}, 1))  # noqa: SLF001 - the fleet's client
+    waited = asyncio.create_task(mirror.verifier.api.page({}, 1))
     await asyncio.sleep(0.5)
     assert len(partoo.requests) == asked
     await waited

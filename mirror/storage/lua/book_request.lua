@@ -11,5 +11,5 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local booked = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
 local wait = math.max(0, booked - now - tonumber(ARGV[2]))
 booked = booked + tonumber(ARGV[1])
-redis.call('SET', KEYS[1], booked, 'PX', booked - now + 1000)
+redis.call('SET', KEYS[1], booked, 'PX', math.ceil(booked - now) + 1000)
 return wait

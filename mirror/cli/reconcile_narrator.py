@@ -1,0 +1,61 @@
+"""Printing how a reconciliation goes: what differs to stdout, everything else to stderr."""
+
+from mirror.cli.output import counted, write
+from mirror.cli.progress import Progress
+from mirror.clock import span
+from mirror.partoo.errors import ApiError
+from mirror.partoo.limiter import MINUTE_MS
+from mirror.reconciliation.judging import Verdict
+
+# How many reviews a JSON document lists. Filling a mirror is all first sights.
+MAX_KEPT = 10_000
+
+
+class PrintingNarrator:
+    """`rate`: requests a minute. For JSON, what was found is kept, up to a bound; else it is printed at once."""
+
+    def __init__(self, rate: int, *, as_json: bool) -> None:
+        self._rate = rate
+        self._as_json = as_json
+        self.progress = Progress("page", counts=True)
+        self.resumed = False
+        self.kept: list[Verdict] = []
+        self.left_out = 0
+
+    def resumes(self, search: str, page: int) -> None:
+        self.resumed = True
+        self.progress.say(f"Going on with the run that was interrupted: search {search}, page {page:,}")
+
+    def lists(self, search: str, count: int, pages: int) -> None:
+        time = span(round(pages * MINUTE_MS / self._rate))
+        rate = f"at {counted(self._rate, 'request')} a minute at least {time}"
+        self.progress.begin(f"Search {search}: {counted(count, 'review')} on {counted(pages, 'page')}; {rate}")
+
+    def reads(self, page: int, pages: int) -> None:
+        self.progress.show(page, pages)
+
+    def asks_again(self, reviews: int, businesses: int) -> None:
+        self.progress.say(
+            f"Not shown: {counted(reviews, 'mirrored review')}; asking again, business by business ({businesses:,})"
+        )
+
+    def fails(self, error: ApiError) -> None:
+        self.progress.say(f"{error}; asking again")
+
+    def finds(self, verdict: Verdict) -> None:
+        if not self._as_json:
+            self.progress.clear()
+            write(_line(verdict))
+        elif len(self.kept) < MAX_KEPT:
+            self.kept.append(verdict)
+        else:
+            self.left_out += 1
+
+
+def _line(verdict: Verdict) -> str:
+    parts = [f"review {verdict.review_id}", verdict.outcome]
+    if verdict.fields:
+        parts.append(", ".join(verdict.fields))
+    if verdict.reason:
+        parts.append(f"({verdict.reason})" if verdict.entry else f"(left as it is: {verdict.reason})")
+    return "  ".join(parts)

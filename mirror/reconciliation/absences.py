@@ -1,0 +1,135 @@
+"""The mirrored reviews that no listing showed: Partoo is asked for those of each business again.
+
+An absence is only taken for a deletion once two readings of the business's own listings, one right after the other,
+held still and did not show the review either. Even then it may mean something else, so it is left as it is
+- where Partoo shows nothing at all of the business: the key may not see it any more;
+- where Partoo shows deleted reviews as deleted: had this one been deleted, it would stand among them.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from mirror.clock import now_ms
+from mirror.domain.lifecycle import Status
+from mirror.domain.record import Record
+from mirror.domain.review import is_deleted, text_field
+from mirror.partoo.search import SEARCHES, Listing, review_id
+from mirror.reconciliation.tools import Tools
+from mirror.storage import reads
+
+PASSES = 2
+# Listings that shift are read again, but not for ever.
+MAX_PASSES = 5
+_STEP = 1_000
+
+NO_BUSINESS = "Partoo cannot be asked for its business alone"
+SHIFTED = "the listing shifted or was cut short each time it was read"
+NOTHING_SHOWN = "Partoo shows nothing at all of its business"
+NOT_AMONG_DELETED = "Partoo shows deleted reviews, but not this one among them"
+
+
+class _Sight(msgspec.Struct):
+    """One reading of a business: when it began (ms), whether it held still, how many reviews it showed."""
+
+    began: int
+    complete: bool = True
+    shown: int = 0
+
+
+class Absences:
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    async def run(self, seen: set[int]) -> None:
+        """Look into the reviews in scope that are mirrored as live and not among `seen`.
+
+        Raises as `PatientReader.page` does.
+        """
+        position = self._tools.keeper.position
+        groups: dict[str, list[int]] = defaultdict(list)
+        async for record in self._unseen(seen):
+            groups[text_field(record.review, "business_id")].append(record.id)
+        unknown = [business for business in groups if not re.fullmatch(r"[^\s,]+", business)]
+        for business in unknown:
+            nameless = groups.pop(business)
+            if not position.after_business:
+                self._tools.ledger.leave(nameless, NO_BUSINESS)
+        todo = sorted(business for business in groups if business > position.after_business)
+        if todo:
+            self._tools.narrator.asks_again(sum(len(groups[business]) for business in todo), len(todo))
+        for business in todo:
+            await self._look_into(business, set(groups.pop(business)))
+            position.after_business = business
+            await self._tools.keeper.save()
+
+    async def _unseen(self, seen: set[int]) -> AsyncIterator[Record]:
+        async for ids in self._ids():
+            for start in range(0, len(ids), reads.SCAN_STEP):
+                unseen = [one for one in ids[start : start + reads.SCAN_STEP] if one not in seen]
+                for record in await reads.records(self._tools.store, unseen):
+                    if isinstance(record, Record) and self._is_candidate(record):
+                        yield record
+
+    async def _ids(self) -> AsyncIterator[list[int]]:
+        for query in self._queries():
+            after = -1
+            while ids := await reads.ids(self._tools.store, msgspec.structs.replace(query, after=after)):
+                yield ids
+                after = ids[-1]
+
+    def _queries(self) -> list[reads.Query]:
+        if self._tools.scope.businesses:
+            return [reads.Query(limit=_STEP, business_id=business) for business in self._tools.scope.businesses]
+        return [reads.Query(limit=_STEP, status=Status.LIVE)]
+
+    def _is_candidate(self, record: Record) -> bool:
+        """Tell whether a listing would have had to show it. What has had news since the run began needs no asking."""
+        news = record.last_received_at >= self._tools.keeper.position.started_at
+        return record.status is Status.LIVE and not news and self._tools.scope.covers(record)
+
+    async def _look_into(self, business: str, absent: set[int]) -> None:
+        still = 0
+        sight = _Sight(now_ms())
+        for _ in range(MAX_PASSES):
+            sight = await self._read(business, absent)
+            if not absent:
+                return
+            still = still + 1 if sight.complete else 0
+            if still == PASSES:
+                break
+        reason = self._reason_to_leave(sight, still)
+        if reason is not None:
+            self._tools.ledger.leave(absent, reason)
+            return
+        ids = sorted(absent)
+        for start in range(0, len(ids), reads.SCAN_STEP):
+            found = await reads.records(self._tools.store, ids[start : start + reads.SCAN_STEP])
+            readable = [record for record in found if isinstance(record, Record)]
+            await self._tools.ledger.enter_absences(readable, sight.began)
+
+    def _reason_to_leave(self, sight: _Sight, still: int) -> str | None:
+        if still < PASSES:
+            return SHIFTED
+        if not sight.shown:
+            return NOTHING_SHOWN
+        return NOT_AMONG_DELETED if self._tools.keeper.position.shows_deleted else None
+
+    async def _read(self, business: str, absent: set[int]) -> _Sight:
+        """Read the business's listings, compare those of the absent that they show, and take them out of `absent`."""
+        sight = _Sight(now_ms())
+        for search in SEARCHES:
+            listing, number, last = Listing(), 1, 1
+            while number <= last and absent:
+                page = await self._tools.reader.page({"business__in": business, **search}, number)
+                listing.add(page)
+                found = absent & {review_id(review) for review in page.reviews}
+                await self._tools.ledger.compare(page, found)
+                absent -= found
+                self._tools.keeper.position.shows_deleted |= any(is_deleted(review) for review in page.reviews)
+                number, last = number + 1, page.max_page
+            sight.complete = sight.complete and listing.complete
+            sight.shown += listing.seen
+        return sight

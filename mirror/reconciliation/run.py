@@ -1,0 +1,66 @@
+"""One reconciliation from beginning to end, or from where the last one of its scope was interrupted."""
+
+from mirror.clock import now_ms
+from mirror.partoo.api import PartooApi
+from mirror.partoo.patience import PatientReader
+from mirror.partoo.search import SEARCHES
+from mirror.reconciliation.absences import Absences
+from mirror.reconciliation.keeper import Keeper
+from mirror.reconciliation.ledger import Ledger
+from mirror.reconciliation.narrator import Narrator
+from mirror.reconciliation.scope import EVERYTHING, Scope
+from mirror.reconciliation.sweep import SEARCH_NAMES, Sweep
+from mirror.reconciliation.tools import Tools
+from mirror.storage import counters, reconciliation
+from mirror.storage.reconciliation import Position
+from mirror.storage.store import Store
+
+
+class Reconciliation:
+    """`dry_run`: find and tell, but write nothing, so that it cannot be gone on with either."""
+
+    def __init__(
+        self,
+        store: Store,
+        api: PartooApi,
+        narrator: Narrator,
+        scope: Scope = EVERYTHING,
+        *,
+        dry_run: bool = False,
+    ) -> None:
+        self._store = store
+        self._reader = PatientReader(api, narrator.fails)
+        self._narrator = narrator
+        self._scope = scope
+        self._dry_run = dry_run
+
+    async def run(self, *, restart: bool = False) -> Position:
+        """Compare everything in scope; gives what was counted. It may be cancelled, and is gone on with next time.
+
+        Raises BusyError while another runs, ApiError when Partoo cannot be asked, or one of `connection.UNAVAILABLE`.
+        """
+        if self._dry_run:
+            return await self._run(Position(started_at=now_ms()))
+        async with reconciliation.alone(self._store):
+            found = None if restart else await reconciliation.load(self._store, self._scope.name)
+            if found is None:
+                await reconciliation.clear(self._store, self._scope.name, len(SEARCHES))
+            else:
+                self._narrator.resumes(_where(found), found.page)
+            position = await self._run(found or Position(started_at=now_ms()))
+            await reconciliation.clear(self._store, self._scope.name, len(SEARCHES))
+            await counters.add(self._store, {"reconciliation:finished": 1})
+            return position
+
+    async def _run(self, position: Position) -> Position:
+        keeper = Keeper(self._store, self._scope.name, position, dry_run=self._dry_run)
+        ledger = Ledger(self._store, self._narrator, position.counts, dry_run=self._dry_run)
+        tools = Tools(self._store, self._reader, self._scope, keeper, ledger, self._narrator)
+        sweep = Sweep(tools)
+        await sweep.run()
+        await Absences(tools).run(sweep.seen)
+        return position
+
+
+def _where(position: Position) -> str:
+    return SEARCH_NAMES[position.search] if position.search < len(SEARCHES) else "absences"
