@@ -10,6 +10,7 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ import msgspec
 
 from mirror.storage.embedded import find_server
 from simulator.progress import Progress
+from torture.judging import Result
 from torture.plan import KINDS, make_plan
 from torture.report import report
 from torture.running import Options, run
@@ -27,6 +29,7 @@ from torture.sending import Work
 from torture.stage import ROOT
 from torture.yesterday import check_out
 
+EXIT_INTERRUPTED = 130
 RESULTS = Path("torture-results.json")
 DELIVERIES, FAULTS = 300_000, 90
 SHORT_DELIVERIES, SHORT_FAULTS = 1_500, 15
@@ -62,7 +65,10 @@ def main(given: list[str]) -> int:
     prepared = _prepare(options, folder, with_yesterday=yesterday is not None)
     progress = Progress(sys.stderr, prepared.work.deliveries, bar=sys.stderr.isatty())
     try:
-        result = asyncio.run(run(prepared, progress.show))
+        result = asyncio.run(_run(prepared, progress))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        shutil.rmtree(folder)
+        return EXIT_INTERRUPTED
     except RuntimeError as error:
         sys.stderr.write(f"torture: {error}\n")
         return 1
@@ -76,6 +82,13 @@ def main(given: list[str]) -> int:
         return 0
     sys.stderr.write(f"Logs and data of the run are in {folder}\n")
     return 1
+
+
+async def _run(prepared: Options, progress: Progress) -> Result:
+    """Run it; SIGTERM ends it as Ctrl-C does, in order, so that no process of the run outlives it."""
+    running = asyncio.create_task(run(prepared, progress.show))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    return await running
 
 
 def _prepare(options: argparse.Namespace, folder: Path, *, with_yesterday: bool) -> Options:
