@@ -7,7 +7,8 @@ from mirror.storage import redeliveries
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 
-FLUSH_INTERVAL_S = 1.0
+# Sooner than a redelivery comes: Partoo backs off exponentially, from what is hardly less than a second.
+FLUSH_INTERVAL_S = 0.2
 # While Redis is away, each delivery is one; past this many, the rest come without a word before them.
 MAX_KEPT = 10_000
 
@@ -25,8 +26,13 @@ class Redeliveries:
         if len(self._offers) < MAX_KEPT:
             self._offers.setdefault(redeliveries.digest(body), offered_at)
 
+    def arrived(self, body: bytes) -> None:
+        """Expect no longer what has been stored now."""
+        if self._offers:
+            self._offers.pop(redeliveries.digest(body), None)
+
     async def run(self) -> None:
-        """Tell Redis every second, until cancelled; what it cannot take now is kept for the next time."""
+        """Tell Redis what is new, until cancelled; what it cannot take now is kept for the next time."""
         while True:
             await asyncio.sleep(FLUSH_INTERVAL_S)
             with suppress(*UNAVAILABLE):
@@ -38,4 +44,4 @@ class Redeliveries:
         if offers:
             await redeliveries.expect(self._store, offers, self._ttl)
             for name in offers:
-                del self._offers[name]
+                self._offers.pop(name, None)

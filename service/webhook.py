@@ -98,4 +98,5 @@ async def _take(request: web.Request, entry: Entry) -> tuple[str, dict[str, Any]
     if review_id is None:
         return "ignored", {"type": event_type[:100]}
     await request.app[ACKNOWLEDGER].store(review_id, entry)
+    request.app[REDELIVERIES].arrived(entry.body)
     return "accepted", {"type": event_type, "review_id": review_id}

@@ -61,11 +61,7 @@ def _fold(entries: Sequence[Entry], batches: Sequence[int], windows: Windows) ->
 
 
 def _decide(record: Record | None, entries: Sequence[Entry], windows: Windows) -> Settled:
-    """Decide as a worker does: when a body was offered before is looked up only where it may matter."""
-    settled = settle(record, [msgspec.structs.replace(entry, offered_at=None) for entry in entries], windows)
-    if not settled.may_be_redeliveries:
-        return settled
-    # The delivery that was not acknowledged may itself have been stored: it is not its own redelivery.
+    """Decide as a worker does: a delivery that was stored, but not acknowledged, is not its own redelivery."""
     again = [
         msgspec.structs.replace(entry, offered_at=None) if (entry.offered_at or 0) >= entry.received_at else entry
         for entry in entries

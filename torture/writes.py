@@ -4,7 +4,7 @@ Performs no I/O.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -19,7 +19,7 @@ class Writes(msgspec.Struct):
     """What stands in the log.
 
     `accepted`: by review, the entries of its inbox in the order in which they came, since the beginning. `batches`: how
-    many of them each commit applied; the entries carry when they were offered before, where Redis knew it then.
+    many of them each commit applied; the entries carry when they were offered before, where the worker knew it.
     `commits`: how often a record or a history was written. `split`: the reviews of those that did not take anything out
     of the inbox in the same step.
     """
@@ -58,10 +58,10 @@ class _Reader:
                 self._offered[key] = int(arguments[0])
             elif name == b"DEL":
                 met += [key, *arguments]
+        # What a worker knew of, its commit has used up: marks set since it asked are there still.
+        used_up = {key: self._offered.pop(key) for key in met if key in self._offered}
         for review_id, count in taken.items():
-            self._apply(review_id, count)
-        for key in met:
-            self._offered.pop(key, None)
+            self._apply(review_id, count, used_up)
         self.writes.commits += len(changed)
         self.writes.split += changed - taken.keys()
 
@@ -76,10 +76,10 @@ class _Reader:
         elif name == b"RENAME":
             taken[review_id] += len(accepted) - self._applied[review_id]
 
-    def _apply(self, review_id: int, count: int) -> None:
+    def _apply(self, review_id: int, count: int, used_up: Mapping[bytes, int]) -> None:
         accepted, first = self.writes.accepted[review_id], self._applied[review_id]
         for place in range(first, first + count):
-            offered_at = self._offered.get(OFFERED + digest(accepted[place].body).encode())
+            offered_at = used_up.get(OFFERED + digest(accepted[place].body).encode())
             if offered_at is not None:
                 accepted[place] = msgspec.structs.replace(accepted[place], offered_at=offered_at)
         self._applied[review_id] += count

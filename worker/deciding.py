@@ -34,13 +34,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     thresholds: Thresholds = DEFAULT_THRESHOLDS
 
 
-def decide(claim: Claim, policy: Policy, offered: Mapping[str, int] | None = None) -> Commit | None:
+def decide(claim: Claim, policy: Policy, offered: Mapping[str, int]) -> Commit | None:
     """Decide on one review's deliveries; None where they are to wait, and be claimed again after the lease.
 
     `offered`: when bodies, by their digests, were first offered without being acknowledged.
     """
     try:
-        entries = [_with_offer(decode_entry(data), offered or {}) for data in claim.entries]
+        entries = [_with_offer(decode_entry(data), offered) for data in claim.entries]
         try:
             record = None if claim.record is None else reads.decode_record(claim.record)
         except msgspec.DecodeError as error:
@@ -60,7 +60,7 @@ def decide(claim: Claim, policy: Policy, offered: Mapping[str, int] | None = Non
 
 def digests(claim: Claim) -> list[str]:
     """Name the bodies of a claim's deliveries that Partoo may have offered before."""
-    return [digest(decode_entry(data).body) for data in claim.entries]
+    return [digest(data.partition(b"\n")[2]) for data in claim.entries]
 
 
 def _with_offer(entry: Entry, offered: Mapping[str, int]) -> Entry:

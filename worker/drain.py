@@ -106,17 +106,13 @@ class Drainer:
         return self._retention
 
     async def _decide(self, claims: list[inbox.Claim]) -> list[Commit]:
-        """Decide; and where it matters whether a delivery was offered before, find that out and decide again."""
-        decided = [(claim, decide(claim, self._policy)) for claim in claims]
-        open_claims = [claim for claim, one in decided if one is not None and one.settled.may_be_redeliveries]
-        offered = await self._offered([name for claim in open_claims for name in digests(claim)])
-        if offered:
-            again = {claim.review_id: decide(claim, self._policy, offered) for claim in open_claims}
-            decided = [(claim, again.get(claim.review_id, one)) for claim, one in decided]
-        return [one for _, one in decided if one is not None]
+        offered = await self._offered(claims)
+        return [one for claim in claims if (one := decide(claim, self._policy, offered)) is not None]
 
-    async def _offered(self, names: list[str]) -> dict[str, int]:
-        if not names:
+    async def _offered(self, claims: list[inbox.Claim]) -> dict[str, int]:
+        """Find out which of the deliveries were offered before, without being acknowledged."""
+        if not await redeliveries.any_expected(self._store):
             return {}
+        names = [name for claim in claims for name in digests(claim)]
         found = await redeliveries.offered(self._store, names)
         return {name: at for name, at in zip(names, found, strict=True) if at is not None}

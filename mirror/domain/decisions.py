@@ -66,6 +66,7 @@ def first_seen(delivery: Delivery) -> Decision:
         last_received_at=at,
         missing_since=at if status is Status.MISSING else None,
         live_received_at=at if status is Status.LIVE else 0,
+        last_offered_at=delivery.offered_at or 0,
         delete_dates=with_delete_date((), delivery.review),
     )
     change = Change(1, Kind.FIRST_SEEN, at, delivery.delivery_id, delivery.source)
@@ -111,6 +112,7 @@ def changed(
         version=change.version,
         last_changed_at=case.at,
         last_received_at=case.at,
+        last_offered_at=case.delivery.offered_at or 0,
         ambiguous=ambiguous,
         **updates,
     )

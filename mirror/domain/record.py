@@ -69,6 +69,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     # What the reducer needs to tell a late copy from news:
     # when the live snapshot was last accepted, in any copy;
     live_received_at: int = 0
+    # when the delivery that made the last change was first offered, if that was before it was accepted;
+    last_offered_at: int = 0
     # the delete_dates that absences had, as canonical JSON, the newest last;
     delete_dates: tuple[str, ...] = ()
     # fingerprints of the states left since the live snapshot's clock last rose, the newest last.

@@ -4,8 +4,8 @@
     ------------  ------------------------------------------------  -----------------------------------------------
     none          live / deleted                                    first_seen: live / missing
     any           same as the record's current payload              unchanged
-    any           a redelivery, first offered before the last       stale: its acknowledgement had got lost, or it
-                  change                                            had been answered with 503
+    any           in doubt, and a redelivery that was first sent    stale: its acknowledgement had got lost, or it
+                  before what made the last change                  had been answered with 503
     live          live, clock older                                 stale
     live          live, clock equal or newer, differs               updated
     live          deleted, delete_date that an absence already had  stale: a late copy of an old deletion
@@ -51,12 +51,23 @@ def reduce(record: Record | None, delivery: Delivery, windows: Windows) -> Decis
     delta = difference(record.review, delivery.review)
     if not delta.fields:
         return unchanged(case)
-    if delivery.offered_at is not None and delivery.offered_at < record.last_changed_at:
-        return stale(case, "a redelivery: it was first sent before the last change", Doubt.UNPROVEN)
-    deleted = is_deleted(delivery.review)
-    if record.status is Status.LIVE:
+    decision = _judge(case, delta, windows)
+    if decision.change is not None and decision.doubt and _was_offered_before_the_last_change(case):
+        return stale(case, "a redelivery: it was first sent before what made the last change", Doubt.UNPROVEN)
+    return decision
+
+
+def _judge(case: Case, delta: Difference, windows: Windows) -> Decision:
+    deleted = is_deleted(case.delivery.review)
+    if case.record.status is Status.LIVE:
         return _vanish(case, delta, windows) if deleted else _update_live(case, delta, windows)
     return _update_missing(case, delta, windows) if deleted else _reappear(case, windows)
+
+
+def _was_offered_before_the_last_change(case: Case) -> bool:
+    record, offered_at = case.record, case.delivery.offered_at
+    # What made that change may itself have been offered long before it was accepted.
+    return offered_at is not None and offered_at < (record.last_offered_at or record.last_changed_at)
 
 
 def fold(record: Record | None, deliveries: Iterable[Delivery], windows: Windows) -> list[Decision]:

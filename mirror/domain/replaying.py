@@ -22,7 +22,7 @@ from mirror.domain.settling import settle
 # What rests on copies that changed nothing.
 UNCERTAIN = frozenset({"ambiguous", "received_at", "missing_for", "last_changed_at", "last_received_at"})
 # What only the reducer reads.
-_MEMORY = ("live_received_at", "delete_dates", "left")
+_MEMORY = ("live_received_at", "last_offered_at", "delete_dates", "left")
 
 
 class Mismatch(msgspec.Struct, frozen=True):

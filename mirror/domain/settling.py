@@ -38,11 +38,6 @@ class Settled(msgspec.Struct, frozen=True):
         return [decision.change for decision in self.decisions if decision.change is not None]
 
     @property
-    def may_be_redeliveries(self) -> bool:
-        """Tell whether it matters if some of the deliveries were offered before."""
-        return any(decision.doubt or decision.outcome == "unchanged" for decision in self.decisions)
-
-    @property
     def verification_wanted(self) -> bool | None:
         """Tell whether Partoo is worth asking about the review now; None: as much as it was before."""
         wanted = None

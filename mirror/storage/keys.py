@@ -43,6 +43,7 @@ API_PAUSE = "rm:api:pause"  # string with a TTL: Partoo has answered 429 and nam
 # One for each body that was offered and not acknowledged: when that was, ms. Used up by its redelivery; should none
 # come, the TTL (REDELIVERY_WINDOW) ends the waiting for it.
 OFFERED_PREFIX = "rm:offered:"
+OFFERS = "rm:offers"  # string with the TTL of the last of them: there may be some
 # A reconciliation: where it stands, and which ids it has seen (see the functions below). What an interrupted run has
 # read longer ago than this says too little of now, so the next run begins anew.
 RECONCILIATION_TTL_MS = 43_200_000

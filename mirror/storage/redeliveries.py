@@ -24,7 +24,13 @@ async def expect(store: Store, offers: Mapping[str, int], ttl: int) -> None:
     async with store.redis.pipeline(transaction=False) as pipe:
         for name, offered_at in offers.items():
             pipe.set(keys.OFFERED_PREFIX + name, offered_at, px=ttl, nx=True)
+        pipe.set(keys.OFFERS, 1, px=ttl)
         await pipe.execute()
+
+
+async def any_expected(store: Store) -> bool:
+    """Tell whether any redelivery may be expected: mostly none is. Raises one of `connection.UNAVAILABLE`."""
+    return bool(await store.redis.exists(keys.OFFERS))
 
 
 async def offered(store: Store, digests: Sequence[str]) -> list[int | None]:
@@ -32,5 +38,7 @@ async def offered(store: Store, digests: Sequence[str]) -> list[int | None]:
 
     Raises one of `connection.UNAVAILABLE`.
     """
+    if not digests:
+        return []
     found = await store.redis.mget([keys.OFFERED_PREFIX + name for name in digests])
     return [None if value is None else int(value) for value in found]

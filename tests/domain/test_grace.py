@@ -61,6 +61,7 @@ def test_a_missing_review_whose_grace_is_over_is_gone() -> None:
         version=3,
         last_changed_at=START + DAY + GRACE,
         last_received_at=START + DAY + GRACE,
+        last_offered_at=START + DAY,
     )
 
 

@@ -11,6 +11,7 @@ from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.storage import inbox, keys, reads, redeliveries
 from mirror.storage.store import Store
 from service import redeliveries as expecting
+from service.state import REDELIVERIES
 from tests.conftest import StartService
 from tests.service.conftest import OwnRedis
 from tests.service.support import apply, check_unavailable
@@ -140,4 +141,49 @@ async def test_a_delivery_that_was_stored_but_not_acknowledged_is_not_its_own_re
     assert await is_expected(store) == now
     # The redelivery, which changes nothing, uses the expectation up.
     await tell(store, LIVE, now + 1_000)
+    assert await is_expected(store) is None
+
+
+async def test_of_two_offered_while_nothing_could_be_stored_the_order_of_offering_counts(
+    store: Store,
+) -> None:
+    now = now_ms()
+    older, newer = make_body(make_review(rating=1)), make_body(make_review(rating=2))
+    await apply(store, (34, now - 10 * MINUTE, BODY))
+    offers = {redeliveries.digest(older): now - 9_000, redeliveries.digest(newer): now - 8_000}
+    await redeliveries.expect(store, offers, HOUR)
+    await tell(store, make_review(rating=1), now - 2_000)
+    await tell(store, make_review(rating=2), now - 1_000)
+    record = await reads.record(store, 34)
+    assert record is not None
+    assert record.review["rating"] == 2
+    # The other way round, the one offered first changes nothing any more.
+    await redeliveries.expect(store, {redeliveries.digest(older): now - 9_000}, HOUR)
+    await tell(store, make_review(rating=1), now)
+    record = await reads.record(store, 34)
+    assert record is not None
+    assert record.review["rating"] == 2
+
+
+async def test_an_expectation_is_used_up_by_whatever_its_redelivery_means(store: Store) -> None:
+    now = now_ms()
+    newer = make_review(rating=5, update_date="2025-09-05T10:00:00Z")
+    await apply(store, (34, now - 10 * MINUTE, BODY))
+    await redeliveries.expect(store, {redeliveries.digest(make_body(newer)): now - 5_000}, HOUR)
+    await tell(store, newer, now - 4_000)
+    assert await is_expected(store, make_body(newer)) is None
+    # So a return that looks the same is one.
+    await tell(store, make_deletion(newer), now - 3_000)
+    await tell(store, newer, now)
+    assert (await kinds(store))[-1] == "reappeared"
+
+
+async def test_what_is_stored_by_the_process_that_refused_it_is_expected_no_longer(
+    service: Client, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expecting, "FLUSH_INTERVAL_S", 30)
+    assert service.app is not None
+    service.app[REDELIVERIES].expect(BODY, now_ms())
+    assert (await send(service, BODY)).status == 200
+    await service.app[REDELIVERIES].flush()
     assert await is_expected(store) is None
