@@ -53,7 +53,7 @@ def measure(count: int) -> dict[str, Any]:
             server(partoo, os.environ, folder / "partoo.log") as port,
             process(["worker"], environment(url), folder / "worker.log") as worker,
         ):
-            runs = {what: asyncio.run(_reconcile(url, port)) for what in ("filled", "compared")}
+            runs = {what: asyncio.run(reconcile(url, port)) for what in ("filled", "compared")}
             used = client.execute_command("INFO", "memory")["used_memory"] - empty
             results = {
                 **runs,
@@ -65,7 +65,8 @@ def measure(count: int) -> dict[str, Any]:
     return results
 
 
-async def _reconcile(url: str, port: int) -> dict[str, Any]:
+async def reconcile(url: str, port: int) -> dict[str, Any]:
+    """Run `python -m mirror reconcile` against a Partoo on this port, to its end; give its counts, time and memory."""
     variables = {"PARTOO_API_URL": f"http://127.0.0.1:{port}/v2", "PARTOO_API_KEY": "k", "PARTOO_API_RATE": str(RATE)}
     started = time.monotonic()
     running = await asyncio.create_subprocess_exec(

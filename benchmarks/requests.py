@@ -1,6 +1,7 @@
 """Signed requests, prepared before anything is timed."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from nacl.signing import SigningKey
@@ -9,16 +10,17 @@ from simulator.keys import Signer
 
 SIGNER = Signer(SigningKey(bytes(range(32))))
 BODY_BYTES = 1100
+BUSINESSES = 200
 
 
-def make_body(review_id: int, version: int = 0) -> bytes:
+def make_body(review_id: int, version: int = 0, **fields: Any) -> bytes:
     """Make a body of about BODY_BYTES, as Partoo's own sample has; `version` sets its clock and rating."""
     hours, minutes, seconds = version // 3600 % 24, version // 60 % 60, version % 60
-    review = {
+    review: dict[str, Any] = {
         "key": f"google_my_business-{review_id}",
         "org_id": 42,
         "id": review_id,
-        "business_id": f"5409c35a97bbc544d8e{review_id % 500:05d}",
+        "business_id": f"5409c35a97bbc544d8e{review_id % BUSINESSES:05d}",
         "partner": "google_my_business",
         "partner_id": "accounts/114063712393225091258/locations/74805271119400652054",
         "author_name": "Castorche",
@@ -43,9 +45,9 @@ def make_body(review_id: int, version: int = 0) -> bytes:
         },
         "tags": [{"id": 25, "label": "food", "color": "#808080"}],
     }
-    event = {"type": "review_updated", "payload": {"review": review}}
+    event = {"type": "review_updated", "payload": {"review": review | fields}}
     missing = BODY_BYTES - len(msgspec.json.encode(event))
-    review["comments"]["content"] = "m" * max(0, missing)  # type: ignore[index]
+    review["comments"]["content"] = "m" * max(0, missing)
     return msgspec.json.encode(event)
 
 
