@@ -51,12 +51,18 @@ def reduce(record: Record | None, delivery: Delivery, windows: Windows) -> Decis
     delta = difference(record.review, delivery.review)
     if not delta.fields:
         return unchanged(case)
-    if delivery.offered_at is not None and delivery.offered_at < record.last_changed_at:
+    if delivery.offered_at is not None and delivery.offered_at < _last_news_at(record):
         return stale(case, "a redelivery: it was first sent before the last change", Doubt.UNPROVEN)
     deleted = is_deleted(delivery.review)
     if record.status is Status.LIVE:
         return _vanish(case, delta, windows) if deleted else _update_live(case, delta, windows)
     return _update_missing(case, delta, windows) if deleted else _reappear(case, windows)
+
+
+def _last_news_at(record: Record) -> int:
+    """Tell after which moment Partoo had nothing newer to say; that a review is gone is no news of Partoo's."""
+    gone_since = record.missing_since if record.status is Status.GONE else None
+    return record.last_changed_at if gone_since is None else gone_since
 
 
 def fold(record: Record | None, deliveries: Iterable[Delivery], windows: Windows) -> list[Decision]:
