@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from mirror.cli import replay
+from mirror.clock import now_ms
 from mirror.domain import settling
 from mirror.domain.changes import Source
 from mirror.domain.decisions import Decision
 from mirror.domain.inbox import Entry
+from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record, Windows
 from mirror.domain.wire import UndecodableError
-from mirror.storage import dead_letters, deliveries, inbox, keys, reads, rebuilding
+from mirror.storage import dead_letters, deliveries, inbox, keys, reads, rebuilding, redeliveries
 from mirror.storage.store import Store
 from tests.mirror.mirrored import DAY, HOUR, accept, drain, mirror
 from tests.support import make_body, make_deletion, make_review
@@ -218,3 +220,30 @@ async def test_applying_mends_a_record_that_cannot_be_read_if_its_whole_life_is_
     await store.redis.execute_command("LPOP", keys.deliveries(34))
     (found,) = (await replayed(store)).inexact
     assert "cannot be read" in str(found.inexact)
+
+
+@pytest.mark.parametrize("others", [[], [b"no event"]])
+async def test_a_redelivery_is_one_in_the_replay_too(store: Store, others: list[bytes]) -> None:
+    live = make_review(34)
+    await mirror(store, live, ago=5 * HOUR)
+    await mirror(store, make_deletion(live), ago=HOUR // 2)
+    await redeliveries.expect(store, {redeliveries.digest(make_body(live)): now_ms() - 2 * HOUR}, HOUR)
+    await accept(store, 34, *others, make_body(live))
+    await drain(store)
+
+    found = await reads.record(store, 34)
+    assert found is not None
+    assert found.status is Status.MISSING
+    assert (await deliveries.of_review(store, 34))[-1].offered_at is not None
+    report = await replayed(store)
+    assert (report.deliveries, report.different, report.inexact) == (3, [], [])
+
+
+async def test_a_redelivery_is_kept_as_one_where_no_other_delivery_is_kept(store: Store) -> None:
+    live = make_review(34)
+    await mirror(store, live, ago=5 * HOUR, retention=0)
+    await mirror(store, make_deletion(live), ago=HOUR // 2, retention=0)
+    await redeliveries.expect(store, {redeliveries.digest(make_body(live)): now_ms() - 2 * HOUR}, HOUR)
+    await mirror(store, live)
+    assert [entry.offered_at is not None for entry in await deliveries.of_review(store, 34)] == [True]
+    assert (await replayed(store)).different == []
