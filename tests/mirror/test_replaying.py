@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+import msgspec
 import pytest
 
 from mirror.cli import replay
@@ -14,7 +15,7 @@ from mirror.domain.inbox import Entry
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record, Windows
 from mirror.domain.wire import UndecodableError
-from mirror.storage import dead_letters, deliveries, inbox, keys, reads, rebuilding, redeliveries
+from mirror.storage import dead_letters, deliveries, inbox, incidents, keys, reads, rebuilding, redeliveries
 from mirror.storage.store import Store
 from tests.mirror.mirrored import DAY, HOUR, accept, drain, mirror
 from tests.support import make_body, make_deletion, make_review
@@ -166,6 +167,28 @@ async def test_applying_begins_and_ends_the_wait_for_the_end_of_grace(
     assert await store.redis.zscore(keys.ABSENCES, "34") is None
     assert (await replayed(store, apply=True)).applied == [34]
     assert await store.redis.zscore(keys.ABSENCES, "34") == since is not None
+
+
+async def test_applying_leaves_with_its_incident_what_that_holds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await mirror(store, *map(make_review, range(1, 21)))
+    await mirror(store, *(make_deletion(make_review(one)) for one in range(1, 21)))
+    (incident,) = await incidents.open_incidents(store)
+    assert incident.missing == 20
+    record = await reads.record(store, 7)
+    assert record is not None
+    await store.redis.set(keys.record(7), msgspec.json.encode(msgspec.structs.replace(record, reappearances=5)))
+    assert (await replayed(store, apply=True)).applied == [7]
+    assert await store.redis.zscore(keys.ABSENCES, "7") is None
+
+    def believe_none(record: Record | None, entry: Entry, windows: Windows) -> Decision:
+        decision = ordinary(record, entry, windows)
+        return decision if record is None else Decision("stale", decision.delivery, record, reason="not believed")
+
+    ordinary = settling.RULES[Source.WEBHOOK]
+    monkeypatch.setitem(settling.RULES, Source.WEBHOOK, believe_none)
+    assert (await replayed(store, review=[7], apply=True)).applied == [7]
+    (incident,) = await incidents.open_incidents(store)
+    assert incident.missing == 19
 
 
 async def test_applying_gives_way_to_a_delivery_that_waits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
