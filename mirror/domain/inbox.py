@@ -42,6 +42,11 @@ def make_delivery_id(received_at: int, noise: int) -> str:
     return f"{received_at:012x}{noise:012x}"
 
 
+def received_at(delivery_id: str) -> int:
+    """Tell when a delivery was received (ms since 1970 UTC), which its id begins with."""
+    return int(delivery_id[:12], 16)
+
+
 def encode_entry(entry: Entry) -> bytes:
     facts = entry.delivery_id, entry.received_at, entry.source
     header = _Header(*facts) if entry.offered_at is None else _RedeliveryHeader(*facts, entry.offered_at)
