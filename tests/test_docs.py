@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mirror.domain.changes import Kind
 from mirror.domain.lifecycle import Status, diagram
-from mirror.settings import VARIABLES
 from mirror.storage.histogram import BOUNDS
+from mirror.variables import VARIABLES
 from service.metrics import Snapshot, fleet_metrics
 
 ROOT = Path(__file__).parents[1]

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from mirror.domain.incidents import Thresholds
 from mirror.domain.signature import BUILT_IN_KEYS, parse_public_keys
-from mirror.settings import VARIABLES, Settings, SettingsError, duration, load
+from mirror.parsing import duration
+from mirror.settings import Settings, SettingsError, load
+from mirror.variables import VARIABLES
 from tests.support import SIGNER
 
 NAMES = [variable.name for variable in VARIABLES]

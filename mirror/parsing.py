@@ -1,0 +1,111 @@
+"""Reading the values of environment variables: each reader raises ValueError with what the text must be."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+
+
+def duration(text: str) -> int:
+    """Read a duration such as `90s`, `1h` or `7d`, in milliseconds. Raises ValueError."""
+    match = re.fullmatch(r"(\d{1,9})(ms|s|m|h|d)", text)
+    if match is None:
+        raise ValueError("must be a whole number with a unit (ms, s, m, h or d), such as 90s, 1h or 7d")
+    return int(match[1]) * _UNITS_MS[match[2]]
+
+
+def percentage(text: str) -> float:
+    """Read a percentage such as `1%` or `2.5%`, as a share from 0 to 1. Raises ValueError."""
+    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%", text)
+    if match is None or float(match[1]) > 100:  # noqa: PLR2004 - per cent
+        raise ValueError("must be a percentage from 0% to 100%, such as 1% or 2.5%")
+    return float(match[1]) / 100
+
+
+def number(lowest: int, highest: int) -> Callable[[str], int]:
+    """Make a reader of whole numbers in a range."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,9}", text) or not lowest <= int(text) <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
+        return int(text)
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Make a reader of one of these words, in any case."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return text.lower()
+
+    return parse
+
+
+def switch(text: str) -> bool:
+    """Read on or off. Raises ValueError."""
+    if text.lower() not in _SWITCH:
+        raise ValueError("must be on or off")
+    return _SWITCH[text.lower()]
+
+
+def url(*schemes: str) -> Callable[[str], str]:
+    """Make a reader of URLs with one of these schemes."""
+
+    def parse(text: str) -> str:
+        starts = " or ".join(f"{scheme}://" for scheme in schemes)
+        try:
+            parts = urlsplit(text)
+            parts.port  # noqa: B018 - reading it is what checks it
+        except ValueError:
+            raise ValueError(f"must be a valid URL that starts with {starts}") from None
+        if (
+            re.search(r"\s", text)
+            or parts.scheme not in schemes
+            or not (parts.hostname or (parts.scheme == "unix" and parts.path))
+        ):
+            raise ValueError(f"must be a URL that starts with {starts}")
+        return text
+
+    return parse
+
+
+def redis_url(text: str) -> str:
+    """Read the URL of a Redis. Raises ValueError."""
+    parts = urlsplit(url("redis", "rediss", "unix")(text))
+    if parts.scheme == "unix":
+        if not re.fullmatch(r"(db=\d+)?", parts.query):
+            raise ValueError("takes no option but ?db=NUMBER")
+    elif parts.query:
+        # An option of redis-py's would override the deadlines that the service rests on.
+        raise ValueError("takes no options after a question mark; REDIS_TLS_VERIFY=off turns verification off")
+    elif not re.fullmatch(r"/?\d*", parts.path):
+        raise ValueError("must end with the number of a database, or without")
+    return text
+
+
+def secret(text: str) -> str:
+    """Read the secret of the webhook. Raises ValueError."""
+    # It stands in a URL: what would have to be escaped there could be written in two ways.
+    if not re.fullmatch(r"[A-Za-z0-9._~-]{1,200}", text):
+        raise ValueError("must be 1 to 200 letters, digits or the characters . _ ~ -")
+    return text
+
+
+def token(text: str) -> str:
+    """Read a token. Raises ValueError."""
+    if not re.fullmatch(r"[!-~]{1,200}", text):
+        raise ValueError("must be 1 to 200 printable ASCII characters without spaces")
+    return text
+
+
+def tokens(text: str) -> tuple[str, ...]:
+    """Read tokens separated by commas. Raises ValueError."""
+    try:
+        return tuple(token(part.strip()) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"{error}, or several such tokens separated by commas") from None
