@@ -5,7 +5,7 @@
     none          live / deleted                                    first_seen: live / missing
     any           same as the record's current payload              unchanged
     any           a redelivery, first offered before the last       stale: its acknowledgement had got lost, or it
-                  change                                            had been answered with 503
+                  change that came from Partoo                      had been answered with 503
     live          live, clock older                                 stale
     live          live, clock equal or newer, differs               updated
     live          deleted, delete_date that an absence already had  stale: a late copy of an old deletion
