@@ -1,23 +1,12 @@
-"""Every environment variable of reviewmirror, with its default, how it is read, and what it is for."""
+"""The environment variables: what each is called, what it is by default, how it is read, and what it is for."""
 
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from mirror import parsing
 from mirror.domain.signature import parse_public_keys
-from mirror.setting_values import (
-    duration,
-    number,
-    one_of,
-    percentage,
-    redis_url,
-    secret,
-    switch,
-    token,
-    tokens,
-    url,
-)
 
 
 class Variable(msgspec.Struct, frozen=True):
@@ -36,23 +25,25 @@ VARIABLES = (
         str,
         "Address that the web process listens on; 127.0.0.1 for this machine only.",
     ),
-    Variable("PORT", "8080", number(0, 65535), "Port of the web process; the platform sets it. 0 takes a free one."),
+    Variable(
+        "PORT", "8080", parsing.number(0, 65535), "Port of the web process; the platform sets it. 0 takes a free one."
+    ),
     Variable(
         "REDIS_URL",
         "",
-        redis_url,
+        parsing.redis_url,
         "Redis to use: redis://, rediss:// (TLS) or unix://. Empty: an embedded redis-server, for development.",
     ),
     Variable(
         "REDIS_TLS_VERIFY",
         "on",
-        switch,
+        parsing.switch,
         "off accepts any certificate from a rediss:// server. Heroku Key-Value Store needs off: it signs its own.",
     ),
     Variable(
         "REDIS_MAX_CONNECTIONS",
         "5",
-        number(3, 1000),
+        parsing.number(3, 1000),
         "Connections that one process may open. (web processes + workers) x this x 2 must fit the Redis plan: old and "
         "new processes overlap while a release is rolled out.",
     ),
@@ -60,7 +51,7 @@ VARIABLES = (
     Variable(
         "PARTOO_ENV",
         "production",
-        one_of("production", "sandbox"),
+        parsing.one_of("production", "sandbox"),
         "Which of Partoo's public keys verifies deliveries: production or sandbox.",
     ),
     Variable(
@@ -73,95 +64,105 @@ VARIABLES = (
     Variable(
         "PARTOO_WEBHOOK_SECRET",
         "",
-        secret,
+        parsing.secret,
         "Secret that a delivery must carry: /webhooks/partoo/SECRET, /webhooks/partoo?key=SECRET, or the custom header "
         "X-Webhook-Secret. Empty: none.",
     ),
-    Variable("PARTOO_API_URL", "", url("https", "http"), "Partoo's REST API. Empty: the one of PARTOO_ENV."),
+    Variable("PARTOO_API_URL", "", parsing.url("https", "http"), "Partoo's REST API. Empty: the one of PARTOO_ENV."),
     Variable(
         "PARTOO_API_KEY",
         "",
-        token,
+        parsing.token,
         "Key for Partoo's REST API (x-APIKey). With it Partoo is asked where a delivery cannot tell, and the mirror is "
         "compared with it once a day. Empty: neither.",
     ),
     Variable(
         "PARTOO_API_RATE",
         "240",
-        number(1, 1_000_000),
+        parsing.number(1, 1_000_000),
         "Requests a minute that all processes together may send to Partoo's API, which allows an organization 300.",
     ),
     Variable(
         "VERIFICATION_DELAY",
         "30s",
-        duration,
+        parsing.duration,
         "How long after a delivery in doubt Partoo is asked: other deliveries may settle it, and questions gather.",
     ),
     Variable(
         "API_TOKEN",
         "",
-        tokens,
+        parsing.tokens,
         "Token that opens the read API (Authorization: Bearer); several, separated by commas, so that one can be "
         "rotated. Empty: the read API is closed.",
     ),
-    Variable("LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"), "debug, info, warning or error."),
     Variable(
-        "LOG_FORMAT", "", one_of("json", "console"), "json or console. Empty: console on a terminal, json elsewhere."
+        "LOG_LEVEL", "info", parsing.one_of("debug", "info", "warning", "error"), "debug, info, warning or error."
+    ),
+    Variable(
+        "LOG_FORMAT",
+        "",
+        parsing.one_of("json", "console"),
+        "json or console. Empty: console on a terminal, json elsewhere.",
     ),
     Variable(
         "LOG_REVIEW_TEXT",
         "off",
-        switch,
+        parsing.switch,
         "on writes names and texts of reviews to the log. They are personal data; off logs their length and a hash.",
     ),
     Variable(
         "REDELIVERY_WINDOW",
         "1h",
-        duration,
+        parsing.duration,
         "A review that returns unchanged sooner than this after it was last shown may be a late copy: ambiguous.",
     ),
     Variable(
         "REORDER_WINDOW",
         "90s",
-        duration,
+        parsing.duration,
         "A return to an earlier state within this time, with the same clock, may be a late copy: ambiguous.",
     ),
     Variable(
         "DELETION_GRACE",
         "7d",
-        duration,
+        parsing.duration,
         "How long a missing review may be away before it is gone. It may still come back after that.",
     ),
     Variable(
         "INCIDENT_WINDOW",
         "1h",
-        duration,
+        parsing.duration,
         "Many reviews of one business or partner that vanish within this time are one incident: none of them is gone "
         "while it lasts.",
     ),
     Variable(
-        "INCIDENT_MIN_REVIEWS", "20", number(1, 999_999_999), "Fewer reviews than this that vanish are no incident."
+        "INCIDENT_MIN_REVIEWS",
+        "20",
+        parsing.number(1, 999_999_999),
+        "Fewer reviews than this that vanish are no incident.",
     ),
     Variable(
         "INCIDENT_SHARE",
         "1%",
-        percentage,
+        parsing.percentage,
         "Nor are fewer than this share of the live reviews that the business or the partner had.",
     ),
     Variable(
         "DELIVERY_RETENTION",
         "2d",
-        duration,
+        parsing.duration,
         "How long a review's raw deliveries are kept after the last of them was applied, for replay; some 1.4 KB each. "
         "0s keeps none.",
     ),
     Variable(
         "HISTORY_RETENTION",
         "0d",
-        duration,
+        parsing.duration,
         "How long changes stay in the history of a review, such as 365d; older ones are trimmed once a day. 0d keeps "
         "all.",
     ),
-    Variable("WEB_CONCURRENCY", "1", number(1, 64), "Web processes that share the port. Heroku sets it by dyno size."),
-    Variable("WORKER_MAX_JOBS", "10", number(1, 1000), "arq jobs that one worker runs side by side."),
+    Variable(
+        "WEB_CONCURRENCY", "1", parsing.number(1, 64), "Web processes that share the port. Heroku sets it by dyno size."
+    ),
+    Variable("WORKER_MAX_JOBS", "10", parsing.number(1, 1000), "arq jobs that one worker runs side by side."),
 )

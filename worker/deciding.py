@@ -80,8 +80,8 @@ def _commit(
     review_id: int, entries: list[Entry], settled: Settled, *, corrupt: bytes = b"", verify_at: int | None = None
 ) -> Commit:
     first, last = entries[0].delivery_id, entries[-1].delivery_id
-    spent = tuple(digest(entry.body) for entry in entries if entry.offered_at is not None)
-    return Commit(review_id, first, last, len(entries), settled, verify_at, corrupt, spent)
+    again = {place: entry for place, entry in enumerate(entries) if entry.offered_at is not None}
+    return Commit(review_id, first, last, len(entries), settled, verify_at, corrupt, again)
 
 
 def _verify_at(settled: Settled, policy: Policy) -> int | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from redis.exceptions import ResponseError
 
 from mirror.clock import now_ms
 from mirror.storage import trimming
@@ -45,6 +46,6 @@ async def trim_histories(ctx: dict[str, Any], cursor: int = 0) -> None:
 async def _trim(store: Store, review_id: int, horizon: int) -> int:
     try:
         return await trimming.trim(store, review_id, horizon)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, ResponseError) as error:
         log.error("history.trim_failed", review_id=review_id, error=str(error))  # noqa: TRY400 - no code of ours failed
         return 0

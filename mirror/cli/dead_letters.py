@@ -10,6 +10,7 @@ from mirror.cli import arguments
 from mirror.cli.output import write, write_json
 from mirror.clock import iso, now_ms, span
 from mirror.domain.dead_letters import DeadLetter
+from mirror.domain.inbox import received_at
 from mirror.settings import Settings
 from mirror.storage import dead_letters
 from mirror.storage.retrying import Outcome, Retried, retry
@@ -191,4 +192,4 @@ def _count(count: int) -> str:
 
 
 def _ago(delivery_id: str) -> str:
-    return span(max(0, now_ms() - int(delivery_id[:12], 16)))
+    return span(max(0, now_ms() - received_at(delivery_id)))

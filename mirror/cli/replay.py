@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import msgspec
+from redis.exceptions import ResponseError
 
 from mirror.bootstrap import EXIT_FAILED
 from mirror.cli.arguments import moment, review_id
@@ -86,7 +87,7 @@ async def _chosen(store: Store, options: argparse.Namespace) -> AsyncIterator[tu
 async def _replay(store: Store, windows: Windows, review: int, options: argparse.Namespace, report: Report) -> None:
     try:
         stored, data = await rebuilding.read(store, review)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ResponseError) as error:
         reason = f"its history or its deliveries cannot be read: {error}"
         report.inexact.append(Comparison(review, reason, [], [], None, []))
         return

@@ -6,10 +6,12 @@ They are acknowledged and kept, to be retried once the code can read them, or on
 import msgspec
 
 from mirror.domain.changes import Source
-from mirror.domain.inbox import Entry
+from mirror.domain.inbox import Entry, received_at
 
 # The code of a delivery whose review has a record that cannot be read.
 CORRUPT_RECORD = "corrupt_record"
+# The code of what stands among the dead letters and is none that this release can read: a later one may have kept it.
+UNREADABLE_LETTER = "unreadable_letter"
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -34,3 +36,9 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 def dead_letter(entry: Entry, code: str, message: str) -> DeadLetter:
     return DeadLetter(entry.delivery_id, entry.received_at, code, message, entry.body, entry.source)
+
+
+def unreadable(delivery_id: str, data: bytes, problem: str) -> DeadLetter:
+    """Show what cannot be read as a dead letter whose body is all that there is, so that it can be seen and dropped."""
+    message = f"this dead letter cannot be read, perhaps because a later release kept it: {problem}"
+    return DeadLetter(delivery_id, received_at(delivery_id), UNREADABLE_LETTER, message, data)

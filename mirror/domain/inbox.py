@@ -1,7 +1,8 @@
 """What waits for a review: entries of its inbox. Performs no I/O.
 
 An inbox entry is a header, a line end, and the raw body as it was received. The header is a JSON array that begins with
-the delivery id, which begins with the time of receipt: the Lua scripts read both at their fixed places.
+the delivery id, which begins with the time of receipt: the Lua scripts read both at their fixed places. That of a
+redelivery, once it is applied and kept, ends with the time at which it was first offered, for replay.
 """
 
 import msgspec
@@ -12,8 +13,8 @@ from mirror.domain.changes import Source
 class Entry(msgspec.Struct, frozen=True):
     """One accepted delivery as it waits. `received_at` is in milliseconds since 1970 UTC; `body` is raw.
 
-    `offered_at`: when the same body was first offered, if Partoo did not get the acknowledgement of that. It does not
-    stand in the inbox, but is found out when the entry is decided on.
+    `offered_at`: when the same body was first offered, if Partoo did not get the acknowledgement of that. It is
+    found out when the entry is decided on.
     """
 
     delivery_id: str
@@ -29,7 +30,11 @@ class _Header(msgspec.Struct, frozen=True, array_like=True):
     source: Source
 
 
-_HEADER = msgspec.json.Decoder(_Header)
+class _RedeliveryHeader(_Header, frozen=True, array_like=True):
+    offered_at: int | None = None
+
+
+_HEADER = msgspec.json.Decoder(_RedeliveryHeader)
 
 
 def make_delivery_id(received_at: int, noise: int) -> str:
@@ -37,8 +42,14 @@ def make_delivery_id(received_at: int, noise: int) -> str:
     return f"{received_at:012x}{noise:012x}"
 
 
+def received_at(delivery_id: str) -> int:
+    """Tell when a delivery was received (ms since 1970 UTC), which its id begins with."""
+    return int(delivery_id[:12], 16)
+
+
 def encode_entry(entry: Entry) -> bytes:
-    header = _Header(entry.delivery_id, entry.received_at, entry.source)
+    facts = entry.delivery_id, entry.received_at, entry.source
+    header = _Header(*facts) if entry.offered_at is None else _RedeliveryHeader(*facts, entry.offered_at)
     return msgspec.json.encode(header) + b"\n" + entry.body
 
 
@@ -46,4 +57,4 @@ def decode_entry(data: bytes) -> Entry:
     """Read an entry back. Raises msgspec.DecodeError if these are not the bytes of one."""
     head, _, body = data.partition(b"\n")
     header = _HEADER.decode(head)
-    return Entry(header.delivery_id, header.received_at, header.source, body)
+    return Entry(header.delivery_id, header.received_at, header.source, body, header.offered_at)

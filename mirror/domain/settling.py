@@ -42,6 +42,8 @@ class Settled(msgspec.Struct, frozen=True):
         """Tell whether Partoo is worth asking about the review now; None: as much as it was before."""
         wanted = None
         for decision in self.decisions:
+            if decision.delivery.source is Source.GRACE:
+                continue  # no news from Partoo, so it answers nothing
             if decision.doubt:
                 wanted = True
             elif decision.change is not None or decision.delivery.source in reading.SOURCES:

@@ -1,11 +1,12 @@
 """The commit: what was decided about a review's deliveries becomes its state, in one compare-and-set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from mirror.domain.changes import Change, Source
 from mirror.domain.forgetting import FORGOTTEN
+from mirror.domain.inbox import Entry, encode_entry
 from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
 from mirror.domain.record import Record
 from mirror.domain.review import text_field
@@ -13,6 +14,7 @@ from mirror.domain.settling import Settled
 from mirror.storage import absences, keys
 from mirror.storage.histogram import bucket
 from mirror.storage.packing import pack
+from mirror.storage.redeliveries import digest
 from mirror.storage.store import Store
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -23,7 +25,7 @@ class Commit(msgspec.Struct, frozen=True):
 
     `verify_at`: when Partoo is to be asked about it (ms since 1970 UTC), 0 not at all, None as was settled before.
     `corrupt` holds the bytes of a record that cannot be read: they are set aside, and the commit takes effect only
-    while they are the record. `spent` are digests of bodies whose redelivery was expected, and has come.
+    while they are the record. `redeliveries` are those of the entries that were expected, by their place.
     """
 
     review_id: int
@@ -33,7 +35,7 @@ class Commit(msgspec.Struct, frozen=True):
     settled: Settled
     verify_at: int | None = None
     corrupt: bytes = b""
-    spent: tuple[str, ...] = ()
+    redeliveries: Mapping[int, Entry] = {}
 
 
 async def commit(
@@ -109,7 +111,9 @@ def _values(one: Commit, now: int) -> list[bytes]:
     for name, count in counts.items():
         values += [name.encode(), b"%d" % count]
     values += [one.corrupt, b"1" if settled.forgets else b""]
-    values += [b"%d" % len(one.spent), *((keys.OFFERED_PREFIX + digest).encode() for digest in one.spent)]
+    values.append(b"%d" % len(one.redeliveries))
+    for place, entry in one.redeliveries.items():
+        values += [(keys.OFFERED_PREFIX + digest(entry.body)).encode(), b"%d" % place, encode_entry(entry)]
     return values + absences.rows(before, settled.decisions)
 
 

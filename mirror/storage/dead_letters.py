@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mirror.domain.dead_letters import DeadLetter
+from mirror.domain.dead_letters import DeadLetter, unreadable
 from mirror.storage import keys
 from mirror.storage.store import Store
 
@@ -30,13 +30,23 @@ async def ids(store: Store) -> list[str]:
 
 
 async def read(store: Store, delivery_ids: Sequence[str]) -> list[DeadLetter]:
-    """Read dead letters, without those that are not there (any more). Raises one of `connection.UNAVAILABLE`."""
+    """Read dead letters, without those that are not there (any more).
+
+    One that this release cannot read is given as `unreadable` does. Raises one of `connection.UNAVAILABLE`.
+    """
     letters = []
     for start in range(0, len(delivery_ids), READ_STEP):
         step = delivery_ids[start : start + READ_STEP]
         found = await store.redis.execute_command("HMGET", keys.DEAD_LETTERS, *step)
-        letters += [_LETTER.decode(data) for data in found if data is not None]
+        letters += [_decode(name, data) for name, data in zip(step, found, strict=True) if data is not None]
     return letters
+
+
+def _decode(delivery_id: str, data: bytes) -> DeadLetter:
+    try:
+        return _LETTER.decode(data)
+    except msgspec.DecodeError as error:
+        return unreadable(delivery_id, data, str(error))
 
 
 async def drop(store: Store, delivery_id: str) -> bool:

@@ -122,5 +122,19 @@ def _shows(name: str, values: Sequence[bytes], author: str) -> bool:
         record = _record(values[0])
         return holds(values[0], author) if record is None else record_is_by(record, author)
     if name.endswith(keys.CHANGES_SUFFIX):
-        return any(change_names(_CHANGE.decode(value), author) for value in values if holds(value, author))
-    return any(entry_is_by(decode_entry(value), author) for value in values)
+        return any(_names(value, author) for value in values if holds(value, author))
+    return any(_is_by(value, author) for value in values)
+
+
+def _names(change: bytes, author: str) -> bool:
+    try:
+        return change_names(_CHANGE.decode(change), author)
+    except msgspec.DecodeError:
+        return True  # it holds the name
+
+
+def _is_by(entry: bytes, author: str) -> bool:
+    try:
+        return entry_is_by(decode_entry(entry), author)
+    except msgspec.DecodeError:
+        return holds(entry, author)

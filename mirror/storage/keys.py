@@ -8,8 +8,9 @@ None of these keys may be evicted: Redis must run with `noeviction`.
 REVIEW_PREFIX = "rm:{"
 RECORD_SUFFIX = "}:record"  # string: the record, JSON. No TTL.
 INBOX_SUFFIX = "}:inbox"  # list: accepted deliveries that are not applied yet, oldest first. Gone when empty.
-# list: the deliveries applied in the last DELIVERY_RETENTION, inbox entries as they were, in the order in which they
-# were applied. Its TTL is that time from the last of them; what is older goes when a newer one comes.
+# list: the deliveries applied in the last DELIVERY_RETENTION, inbox entries as they were (a redelivery also tells when
+# it was first offered), in the order in which they were applied. Its TTL is that time from the last of them; what is
+# older goes when a newer one comes.
 DELIVERIES_SUFFIX = "}:deliveries"
 # list: the change history, JSON, oldest first. The first has version 1, or a higher one once it was trimmed. No TTL.
 CHANGES_SUFFIX = "}:changes"

@@ -2,8 +2,10 @@
 
 import msgspec
 
+from mirror.domain.absences import scope
 from mirror.domain.changes import Change
 from mirror.domain.inbox import decode_entry
+from mirror.domain.incidents import business_scope, partner_scope
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record
 from mirror.domain.replaying import Comparison, Stored
@@ -45,6 +47,7 @@ async def rebuild(store: Store, comparison: Comparison, before: Record | None, s
     partner, business_id = text_field(after.review, "partner"), text_field(after.review, "business_id")
     key_names = [keys.record(review_id), keys.inbox(review_id), keys.changes(review_id)]
     key_names += [keys.PARTNERS, keys.FEED, keys.CORRUPT, keys.ABSENCES]
+    key_names += _held(before or after)
     args = [
         stored,
         _ENCODE(after),
@@ -62,6 +65,14 @@ async def rebuild(store: Store, comparison: Comparison, before: Record | None, s
         *await _indexes_to_leave(store, before),
     ]
     return bool(await store.rebuild(keys=key_names, args=args))
+
+
+def _held(record: Record) -> list[str]:
+    """Name what incidents of the review's scopes hold."""
+    partner, business_id = scope(record)
+    scopes = [business_scope(business_id)] if business_id else []
+    scopes += [partner_scope(partner)] if partner else []
+    return [keys.HELD_PREFIX + name for name in scopes]
 
 
 async def _indexes_to_leave(store: Store, before: Record | None) -> list[str]:

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from mirror.domain.dead_letters import CORRUPT_RECORD, DeadLetter
+from mirror.domain.dead_letters import CORRUPT_RECORD, UNREADABLE_LETTER, DeadLetter
 from mirror.domain.inbox import encode_entry
 from mirror.domain.record import Record, Windows
 from mirror.domain.settling import settle
@@ -58,6 +58,8 @@ async def retry(store: Store, letter: DeadLetter, windows: Windows) -> Retried:
 
 def _review_id(letter: DeadLetter) -> int | None:
     """Tell which review a letter is about; None if it is an event about something else."""
+    if letter.code == UNREADABLE_LETTER:
+        raise StillUnreadableError(letter.code, letter.message)
     if letter.review_id is not None:
         return letter.review_id
     event = decode(letter.body)

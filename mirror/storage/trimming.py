@@ -21,18 +21,27 @@ async def candidates(store: Store, cursor: int, horizon: int) -> tuple[list[int]
     async with store.redis.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.lindex(name, 1)
-        seconds = await pipe.execute()
+        seconds = await pipe.execute(raise_on_error=False)
     return [
         keys.review_of(name.decode())
         for name, second in zip(names, seconds, strict=True)
-        if second is not None and _CHANGE.decode(second).received_at < horizon
+        if second is not None and _is_older(second, horizon)
     ], cursor
+
+
+def _is_older(entry: bytes | Exception, horizon: int) -> bool:
+    """Tell whether an entry is older; one that cannot be read counts as such, as `trim` says what is wrong with it."""
+    try:
+        return isinstance(entry, Exception) or _CHANGE.decode(entry).received_at < horizon
+    except msgspec.DecodeError:
+        return True
 
 
 async def trim(store: Store, review_id: int, horizon: int) -> int:
     """Trim a review's history, and tell how many of its entries went.
 
-    Raises msgspec.DecodeError if what is stored of it cannot be read, or one of `connection.UNAVAILABLE`.
+    Raises msgspec.DecodeError if what is stored of it cannot be read, ResponseError if a key holds a value of
+    another type, or one of `connection.UNAVAILABLE`.
     """
     async with store.redis.pipeline(transaction=True) as pipe:
         pipe.get(keys.record(review_id))

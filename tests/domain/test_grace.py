@@ -13,7 +13,7 @@ from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record, Windows
 from mirror.domain.settling import Settled, settle
-from tests.domain.stories import DAY, START
+from tests.domain.stories import DAY, MINUTE, START
 from tests.domain.strategies import STEPS, Step
 from tests.domain.test_reducer_properties import exact, public, stored, stored_changes, thorough
 from tests.support import make_body, make_deletion, make_review
@@ -199,3 +199,18 @@ def test_an_absence_that_is_checked_when_its_grace_is_over_is_always_gone(steps:
         expected = Status.LIVE if record.status is Status.LIVE else Status.GONE
         assert decision.record.status is expected
         record = decision.record
+
+
+def test_a_return_that_was_first_offered_before_the_grace_was_over_is_a_return() -> None:
+    over = START + DAY + GRACE
+    story = [report(LIVE, START), report(DELETED, START + DAY), check(over, START + DAY)]
+    again = report(LIVE, over + 2 * MINUTE)
+    assert last(*story, msgspec.structs.replace(again, offered_at=over - 1)).outcome == "reappeared"
+    assert last(*story, msgspec.structs.replace(again, offered_at=START + DAY - 1)).outcome == "stale"
+
+
+def test_the_end_of_grace_leaves_a_question_to_partoo_open() -> None:
+    story = [report(LIVE, START), report(DELETED, START + DAY)]
+    gone = settle(after(*story).record, [check(START + DAY + GRACE, START + DAY)], WINDOWS)
+    assert gone.decisions[-1].outcome == "gone"
+    assert gone.verification_wanted is None

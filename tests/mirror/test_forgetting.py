@@ -212,3 +212,15 @@ def test_the_decisions_on_what_is_forgotten_hold_nothing_of_it() -> None:
     assert [decision.outcome for decision in settled.decisions] == ["forgotten"] * 3
     assert SECRET not in repr(settled)
     assert settled.changes == []
+
+
+async def test_what_cannot_be_read_is_the_authors_where_it_holds_the_name(store: Store) -> None:
+    for review_id in (1, 2, 3):
+        await mirror(store, make_review(review_id, author_name="Somebody"))
+    await store.redis.execute_command("RPUSH", keys.changes(1), b'{"broken": "Castorche"')
+    await store.redis.execute_command("RPUSH", keys.deliveries(2), b"broken\nCastorche")
+    await store.redis.execute_command("RPUSH", keys.deliveries(3), b"broken\nNobody")
+    found: set[int] = set()
+    async for ids, _ in forgetting.by_author(store, "Castorche"):
+        found |= ids
+    assert found == {1, 2}

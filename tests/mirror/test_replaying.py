@@ -3,16 +3,19 @@
 import argparse
 from typing import Any
 
+import msgspec
 import pytest
 
 from mirror.cli import replay
+from mirror.clock import now_ms
 from mirror.domain import settling
 from mirror.domain.changes import Source
 from mirror.domain.decisions import Decision
 from mirror.domain.inbox import Entry
+from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record, Windows
 from mirror.domain.wire import UndecodableError
-from mirror.storage import dead_letters, deliveries, inbox, keys, reads, rebuilding
+from mirror.storage import dead_letters, deliveries, inbox, incidents, keys, reads, rebuilding, redeliveries
 from mirror.storage.store import Store
 from tests.mirror.mirrored import DAY, HOUR, accept, drain, mirror
 from tests.support import make_body, make_deletion, make_review
@@ -166,6 +169,28 @@ async def test_applying_begins_and_ends_the_wait_for_the_end_of_grace(
     assert await store.redis.zscore(keys.ABSENCES, "34") == since is not None
 
 
+async def test_applying_leaves_with_its_incident_what_that_holds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await mirror(store, *map(make_review, range(1, 21)))
+    await mirror(store, *(make_deletion(make_review(one)) for one in range(1, 21)))
+    (incident,) = await incidents.open_incidents(store)
+    assert incident.missing == 20
+    record = await reads.record(store, 7)
+    assert record is not None
+    await store.redis.set(keys.record(7), msgspec.json.encode(msgspec.structs.replace(record, reappearances=5)))
+    assert (await replayed(store, apply=True)).applied == [7]
+    assert await store.redis.zscore(keys.ABSENCES, "7") is None
+
+    def believe_none(record: Record | None, entry: Entry, windows: Windows) -> Decision:
+        decision = ordinary(record, entry, windows)
+        return decision if record is None else Decision("stale", decision.delivery, record, reason="not believed")
+
+    ordinary = settling.RULES[Source.WEBHOOK]
+    monkeypatch.setitem(settling.RULES, Source.WEBHOOK, believe_none)
+    assert (await replayed(store, review=[7], apply=True)).applied == [7]
+    (incident,) = await incidents.open_incidents(store)
+    assert incident.missing == 19
+
+
 async def test_applying_gives_way_to_a_delivery_that_waits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     await mirror(store, *story(34))
     before = await store.redis.get(keys.record(34))
@@ -218,3 +243,30 @@ async def test_applying_mends_a_record_that_cannot_be_read_if_its_whole_life_is_
     await store.redis.execute_command("LPOP", keys.deliveries(34))
     (found,) = (await replayed(store)).inexact
     assert "cannot be read" in str(found.inexact)
+
+
+@pytest.mark.parametrize("others", [[], [b"no event"]])
+async def test_a_redelivery_is_one_in_the_replay_too(store: Store, others: list[bytes]) -> None:
+    live = make_review(34)
+    await mirror(store, live, ago=5 * HOUR)
+    await mirror(store, make_deletion(live), ago=HOUR // 2)
+    await redeliveries.expect(store, {redeliveries.digest(make_body(live)): now_ms() - 2 * HOUR}, HOUR)
+    await accept(store, 34, *others, make_body(live))
+    await drain(store)
+
+    found = await reads.record(store, 34)
+    assert found is not None
+    assert found.status is Status.MISSING
+    assert (await deliveries.of_review(store, 34))[-1].offered_at is not None
+    report = await replayed(store)
+    assert (report.deliveries, report.different, report.inexact) == (3, [], [])
+
+
+async def test_a_redelivery_is_kept_as_one_where_no_other_delivery_is_kept(store: Store) -> None:
+    live = make_review(34)
+    await mirror(store, live, ago=5 * HOUR, retention=0)
+    await mirror(store, make_deletion(live), ago=HOUR // 2, retention=0)
+    await redeliveries.expect(store, {redeliveries.digest(make_body(live)): now_ms() - 2 * HOUR}, HOUR)
+    await mirror(store, live)
+    assert [entry.offered_at is not None for entry in await deliveries.of_review(store, 34)] == [True]
+    assert (await replayed(store)).different == []

@@ -8,7 +8,7 @@ from mirror.domain.dead_letters import CORRUPT_RECORD, DeadLetter
 from mirror.domain.inbox import decode_entry, make_delivery_id
 from mirror.domain.reading import encode_reading
 from mirror.domain.record import Windows
-from mirror.storage import corrupt, dead_letters, inbox, keys, reads
+from mirror.storage import corrupt, dead_letters, forgetting, inbox, keys, reads
 from mirror.storage.commit import commit
 from mirror.storage.retrying import Outcome, retry
 from mirror.storage.store import Store
@@ -168,3 +168,14 @@ async def test_a_record_mended_while_it_was_judged_is_not_set_aside(
     assert await dead_letters.count(store) == 0
     assert await inbox.waiting_for(store, 34) == 1
     assert await store.redis.exists(keys.CORRUPT) == 0
+
+
+async def test_a_letter_that_a_later_release_kept_is_shown_stays_and_stops_no_other(store: Store) -> None:
+    delivery_id = make_delivery_id(1_757_664_000_000, 1)
+    data = b'{"delivery_id":"%s","source":"of tomorrow","review_id":34}' % delivery_id.encode()
+    await store.redis.execute_command("HSET", keys.DEAD_LETTERS, delivery_id, data)
+    (letter,) = await dead_letters.read(store, [delivery_id])
+    assert (letter.received_at, letter.code, letter.body) == (1_757_664_000_000, "unreadable_letter", data)
+    assert (await retry(store, letter, Windows())).outcome is Outcome.UNREADABLE
+    assert await dead_letters.count(store) == 1
+    assert await forgetting.erase_letters(store, [34], None) == [delivery_id]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mirror.domain.incidents import Thresholds
 from mirror.domain.signature import BUILT_IN_KEYS, parse_public_keys
-from mirror.setting_values import duration
+from mirror.parsing import duration
 from mirror.settings import Settings, SettingsError, load
 from mirror.variables import VARIABLES
 from tests.support import SIGNER

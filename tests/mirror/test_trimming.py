@@ -74,6 +74,16 @@ async def test_a_review_that_cannot_be_read_holds_up_no_other(store: Store) -> N
     assert await versions(store, 2) == [3, 4]
 
 
+async def test_a_history_that_cannot_be_read_holds_up_no_other(store: Store) -> None:
+    for review_id in (1, 2, 3):
+        await story(store, review_id)
+    await store.redis.execute_command("LSET", keys.changes(1), 1, b"no change")
+    await store.redis.delete(keys.changes(3))
+    await store.redis.set(keys.changes(3), b"no list")
+    await trim(store)
+    assert await versions(store, 2) == [3, 4]
+
+
 async def test_a_long_run_goes_on_in_another_job(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for review_id in range(20):
         await story(store, review_id)

@@ -53,7 +53,7 @@ local function read_commit()
         counts = read_rows(2), -- name, increment
         corrupt = read(), -- a record that cannot be read, else ''
         forget = read() ~= '', -- keep nothing of the review but its record, a tombstone
-        spent = read_rows(1), -- keys of redeliveries that were expected
+        redeliveries = read_rows(3), -- key by which each was expected, its place, the entry to keep of it
         turns = read_rows(5), -- of absences: kind, moment, partner, business, what to count
     }
 end
@@ -73,10 +73,16 @@ local function keep(inbox, deliveries, commit)
     for _, letter in ipairs(commit.letters) do
         unreadable[letter[1]] = true
     end
-    for _ = 1, commit.count do
+    local redelivered = {}
+    for _, redelivery in ipairs(commit.redeliveries) do
+        redelivered[tonumber(redelivery[2])] = redelivery[3]
+    end
+    for place = 0, commit.count - 1 do
         local entry = redis.call('LMOVE', inbox, deliveries, 'LEFT', 'RIGHT')
         if unreadable[string.sub(entry, ID_FIRST, ID_LAST)] then
             redis.call('RPOP', deliveries)
+        elseif redelivered[place] then
+            redis.call('LSET', deliveries, -1, redelivered[place])
         end
     end
 end
@@ -96,7 +102,7 @@ local function take_out(inbox, deliveries, commit)
         return redis.call('LINDEX', inbox, 0)
     end
     local oldest = redis.call('LINDEX', deliveries, 0)
-    if not oldest and #commit.letters == 0 and redis.call('LLEN', inbox) == commit.count then
+    if not oldest and #commit.letters + #commit.redeliveries == 0 and redis.call('LLEN', inbox) == commit.count then
         redis.call('RENAME', inbox, deliveries) -- most often: all of them, and none is kept yet
         redis.call('PEXPIRE', deliveries, RETENTION)
         return false
@@ -182,8 +188,8 @@ local function write(commit)
     for _, count in ipairs(commit.counts) do
         redis.call('HINCRBY', COUNTERS, count[1], count[2])
     end
-    for _, spent in ipairs(commit.spent) do
-        redis.call('DEL', spent[1])
+    for _, redelivery in ipairs(commit.redeliveries) do
+        redis.call('DEL', redelivery[1])
     end
     apply_turns(commit.review_id, commit.turns)
     return 1

@@ -1,7 +1,4 @@
-"""How the values of environment variables are read: each function takes the text and raises ValueError, which says why.
-
-No message repeats the text: it may be a secret.
-"""
+"""Reading the values of environment variables: each reader raises ValueError with what the text must be."""
 
 import re
 from collections.abc import Callable
@@ -28,6 +25,8 @@ def percentage(text: str) -> float:
 
 
 def number(lowest: int, highest: int) -> Callable[[str], int]:
+    """Make a reader of whole numbers in a range."""
+
     def parse(text: str) -> int:
         if not re.fullmatch(r"\d{1,9}", text) or not lowest <= int(text) <= highest:
             raise ValueError(f"must be a whole number from {lowest} to {highest}")
@@ -37,6 +36,8 @@ def number(lowest: int, highest: int) -> Callable[[str], int]:
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
+    """Make a reader of one of these words, in any case."""
+
     def parse(text: str) -> str:
         if text.lower() not in choices:
             raise ValueError(f"must be one of {', '.join(choices)}")
@@ -46,12 +47,15 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 
 def switch(text: str) -> bool:
+    """Read on or off. Raises ValueError."""
     if text.lower() not in _SWITCH:
         raise ValueError("must be on or off")
     return _SWITCH[text.lower()]
 
 
 def url(*schemes: str) -> Callable[[str], str]:
+    """Make a reader of URLs with one of these schemes."""
+
     def parse(text: str) -> str:
         starts = " or ".join(f"{scheme}://" for scheme in schemes)
         try:
@@ -71,6 +75,7 @@ def url(*schemes: str) -> Callable[[str], str]:
 
 
 def redis_url(text: str) -> str:
+    """Read the URL of a Redis. Raises ValueError."""
     parts = urlsplit(url("redis", "rediss", "unix")(text))
     if parts.scheme == "unix":
         if not re.fullmatch(r"(db=\d+)?", parts.query):
@@ -84,6 +89,7 @@ def redis_url(text: str) -> str:
 
 
 def secret(text: str) -> str:
+    """Read the secret of the webhook. Raises ValueError."""
     # It stands in a URL: what would have to be escaped there could be written in two ways.
     if not re.fullmatch(r"[A-Za-z0-9._~-]{1,200}", text):
         raise ValueError("must be 1 to 200 letters, digits or the characters . _ ~ -")
@@ -91,12 +97,14 @@ def secret(text: str) -> str:
 
 
 def token(text: str) -> str:
+    """Read a token. Raises ValueError."""
     if not re.fullmatch(r"[!-~]{1,200}", text):
         raise ValueError("must be 1 to 200 printable ASCII characters without spaces")
     return text
 
 
 def tokens(text: str) -> tuple[str, ...]:
+    """Read tokens separated by commas. Raises ValueError."""
     try:
         return tuple(token(part.strip()) for part in text.split(","))
     except ValueError as error:
