@@ -45,9 +45,13 @@ def run(main: Callable[[Settings, str], Coroutine[None, None, int]], *, logging:
         settings = load(os.environ)
         if logging:
             logs.configure(settings)
-        with redis_url(settings) as url, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.get_loop().set_exception_handler(_log_stray_error)
-            return runner.run(main(settings, url))
+        with redis_url(settings) as url:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.get_loop().set_exception_handler(_log_stray_error)
+                status = runner.run(main(settings, url))
+            # The loop's handlers end with it; told to stop once more, a process that is ending goes on to its end.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            return status
     except SettingsError as error:
         sys.stderr.write(f"reviewmirror: {error}\n")
         return EXIT_MISCONFIGURED
