@@ -1,6 +1,6 @@
 # Each target sets up what it needs: a Python 3.11 or newer with venv is all it asks of the machine.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check audit bench faithful torture format lock clean
+.PHONY: help setup demo run test check coverage audit bench faithful torture format lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -33,10 +33,13 @@ run: $(READY) ## web, worker and Redis on port 8080, staying until Ctrl-C; data 
 test: $(READY) ## the tests
 	@$(BIN)/python -m pytest -n auto
 
-check: $(READY) ## what CI runs: format, lint, types, tests with warnings as errors and branch coverage
+check: $(READY) ## what CI runs: format, lint, types, tests with warnings as errors
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -n auto
+
+coverage: $(READY) ## the tests once more, with branch coverage, also of the processes that they start
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
 audit: $(READY) ## known holes in the locked releases, and whether what is locked is what runs

@@ -118,6 +118,8 @@ async def test_two_service_processes_show_the_same_numbers_of_the_fleet(
     expected = {
         "deliveries_total/accepted": 8.0,
         "deliveries_total/ignored": 2.0,
+        "deliveries_total/rejected_not_found": 2.0,
+        "deliveries_total/rejected_signature_missing": 2.0,
         "acknowledgement_seconds_count": 14.0,
     }
     shown = [await samples_once(service, expected) for service in (one, other)]
