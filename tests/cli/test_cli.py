@@ -217,20 +217,18 @@ def test_doctor_says_what_is_missed_without_a_key_for_partoos_api(redis_url: str
 
 
 @pytest.mark.parametrize(
-    ("key", "status", "words"),
+    ("key", "words"),
     [
-        ("the-right-one", 0, "ok    Partoo's API: lists 1 review\n"),
-        ("another", 1, "fail  Partoo's API: Partoo's API answered 403"),
+        ("the-right-one", "ok    Partoo's API: lists 1 review\n"),
+        ("another", "warn  Partoo's API: Partoo's API answered 403"),
     ],
 )
-async def test_doctor_asks_partoo_whether_the_key_opens_its_api(
-    redis_url: str, key: str, status: int, words: str
-) -> None:
+async def test_doctor_asks_partoo_whether_the_key_opens_its_api(redis_url: str, key: str, words: str) -> None:
     async with TestServer(make_api(FixedReviews([make_review()]), ApiOptions(key="the-right-one"))) as server:
         url = str(server.make_url("/v2"))
         variables = {"PARTOO_API_URL": url, "PARTOO_API_KEY": key}
         shown = await asyncio.to_thread(mirror, redis_url, "doctor", "--without-worker", **variables)
-    assert shown.returncode == status, shown.stdout
+    assert shown.returncode == 0, shown.stdout
     assert words in shown.stdout
     assert key not in shown.stdout
 
