@@ -48,7 +48,8 @@ class PlannedDelivery:
     event: TruthEvent
     """What it reports; for a try-out and another type, the event beside which it is sent."""
     body: bytes = field(repr=False)
-    headers: Mapping[str, str] = _NO_HEADERS
+    # Not the object itself as the default: to Python 3.11 that is a mutable one.
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS)
     hangs_up: bool = False
     """How an acknowledgement is lost: the sender hangs up before the answer, in place of ignoring it."""
 
