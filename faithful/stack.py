@@ -30,7 +30,8 @@ API_KEY = "a-key-for-the-simulator"
 # A day lasts a second or so, but processes are restarted and answers repeated in real time: it covers both.
 REDELIVERY_WINDOW = "20s"
 VERIFICATION_DELAY = "2500ms"
-QUIET_TIMEOUT_S = 180.0
+# A question claimed by a worker that was killed is asked again when its lease of three minutes ends.
+QUIET_TIMEOUT_S = 300.0
 # How many faults our own house has in a run with disruptions.
 DISRUPTIONS = 6
 
