@@ -27,8 +27,6 @@ from mirror.storage.verification import Question
 
 # One run asks for this long at the most; what is left is asked by the next.
 MAX_RUN_S = 60.0
-# The periodic job comes round in this time.
-SOON_MS = 10_000
 # How long to wait after a failure before asking again: twice as long after each further one.
 FIRST_RETRY_MS = 10_000
 LAST_RETRY_MS = 3_600_000
@@ -76,11 +74,10 @@ class Verifier:
         await self._plan_next()
 
     async def _plan_next(self) -> None:
-        """Have a job ask what is due soon: later than that, the periodic one is early enough."""
+        """Have a job ask what was put while this one was planned: gathered for a delay again, not each by itself."""
         due = await verification.next_due(self._store)
-        wait = None if due is None else max(0, due - now_ms())
-        if wait is not None and wait < SOON_MS and not self._stopping:
-            await self._store.redis.enqueue_job("verify", _defer_by=timedelta(milliseconds=wait))
+        if due is not None and due <= now_ms() + self.delay and not self._stopping:
+            await self.plan()
 
     async def _by_business(self, questions: Sequence[Question]) -> dict[str, list[tuple[Question, Record]]]:
         groups: dict[str, list[tuple[Question, Record]]] = defaultdict(list)

@@ -247,3 +247,27 @@ async def test_the_worker_asks_by_itself_once_the_delay_is_over(
         await wait_until(is_missing)
     metrics = await (await service.get("/metrics")).text()
     assert 'reviewmirror_verification_total{step="answered"} 1.0' in metrics
+
+
+async def test_questions_that_come_one_after_the_other_are_gathered_for_the_delay(
+    service: Client, partoo: Partoo, redis_url: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirror.domain.reading.OVERTAKEN_MS", 0)
+    settings = make_settings(
+        PARTOO_API_URL=partoo.url, PARTOO_API_KEY=KEY, VERIFICATION_DELAY="500ms", PARTOO_API_RATE="60000"
+    )
+    async with running_worker(settings, redis_url):
+        for number in range(40):
+            live = make_review(number)
+            partoo.reviews.put(live)
+            for review in (live, make_deletion(live), live):
+                assert (await send(service, make_body(review))).status == 200
+            await asyncio.sleep(0.02)
+
+        async def are_closed() -> bool:
+            records = await reads.records(store, range(40))
+            return all(isinstance(record, Record) and not record.ambiguous for record in records)
+
+        await wait_until(are_closed)
+    # About two seconds of them, one business: a few requests, not one for each question.
+    assert len(partoo.requests) <= 12
