@@ -20,7 +20,6 @@
 decision that this order alone cannot vouch for is applied and marked ambiguous.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from mirror.domain import doubt
@@ -68,16 +67,6 @@ def _was_offered_before_the_last_change(case: Case) -> bool:
     record, offered_at = case.record, case.delivery.offered_at
     # What made that change may itself have been offered long before it was accepted.
     return offered_at is not None and offered_at < (record.last_offered_at or record.last_changed_at)
-
-
-def fold(record: Record | None, deliveries: Iterable[Delivery], windows: Windows) -> list[Decision]:
-    """Decide on deliveries one after the other, each on the record that the one before it left."""
-    decisions = []
-    for delivery in deliveries:
-        decision = reduce(record, delivery, windows)
-        record = decision.record
-        decisions.append(decision)
-    return decisions
 
 
 def _update_live(case: Case, delta: Difference, windows: Windows) -> Decision:

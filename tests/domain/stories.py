@@ -1,6 +1,7 @@
 """Short stories about one review: deliveries with their minute of receipt, folded into decisions."""
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -21,6 +22,16 @@ WINDOWS = Windows(redelivery=60 * MINUTE, reorder=90 * SECOND)
 _numbers = itertools.count(1)
 
 Told = tuple[dict[str, Any], float]
+
+
+def fold(record: Record | None, deliveries: Iterable[Delivery], windows: Windows) -> list[Decision]:
+    """Decide on deliveries one after the other, each on the record that the one before it left."""
+    decisions = []
+    for delivery in deliveries:
+        decision = reduce(record, delivery, windows)
+        record = decision.record
+        decisions.append(decision)
+    return decisions
 
 
 def deliver(review: dict[str, Any], minute: float = 0, source: Source = Source.WEBHOOK) -> Delivery:

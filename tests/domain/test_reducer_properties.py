@@ -14,12 +14,12 @@ from mirror.domain.history import first_payload, replay
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Delivery, Record
-from mirror.domain.reducer import fold, reduce
+from mirror.domain.reducer import reduce
 from mirror.domain.review import clock, is_deleted
 from mirror.domain.settling import RULES, settle
 from mirror.domain.wire import decode_review
 from mirror.views import changes_view, record_view
-from tests.domain.stories import DAY, START, WINDOWS, after_grace
+from tests.domain.stories import DAY, START, WINDOWS, after_grace, fold
 from tests.domain.strategies import ANYTHING, COLLIDING, STEPS, Step
 
 # Where payloads of reviews come from.

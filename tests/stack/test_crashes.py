@@ -12,7 +12,6 @@ from mirror.clock import now_ms
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, decode_entry, encode_entry, make_delivery_id
 from mirror.domain.record import Delivery, Record, Windows
-from mirror.domain.reducer import fold
 from mirror.domain.settling import settle
 from mirror.settings import Settings
 from mirror.storage import dead_letters, inbox, keys, reads
@@ -22,6 +21,7 @@ from mirror.storage.packing import pack
 from mirror.storage.store import Store
 from mirror.views import record_view
 from tests.conftest import running_worker
+from tests.domain.stories import fold
 from tests.stack import processes
 from tests.support import make_body, make_deletion, make_review, wait_until
 from worker import jobs

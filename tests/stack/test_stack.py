@@ -18,12 +18,12 @@ import redis
 
 from dev.stack import free_port
 from mirror.domain.record import Delivery, Record, Windows
-from mirror.domain.reducer import fold
 from mirror.domain.wire import decode_review
 from mirror.settings import Settings
 from mirror.storage import inbox, keys, reads
 from mirror.storage.connection import connect
 from mirror.storage.store import Store
+from tests.domain.stories import fold
 from tests.stack import processes
 from tests.stack.processes import PATIENCE_S, RedisServer
 from tests.support import READ, make_body, make_deletion, make_review, signed, wait_until

@@ -7,8 +7,8 @@ import pytest
 
 from mirror.domain.decisions import Decision
 from mirror.domain.record import Delivery, Windows
-from mirror.domain.reducer import fold
 from mirror.domain.wire import decode_review
+from tests.domain.stories import fold
 from torture.lives import life
 from torture.plan import KINDS, make_plan
 
