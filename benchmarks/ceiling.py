@@ -15,10 +15,10 @@ from mirror.domain.signature import parse_public_keys, verify
 from mirror.domain.wire import SIGNATURE_HEADER
 from service.body import read_body
 from service.errors import json_response
-from service.in_flight import IN_FLIGHT, InFlight
+from service.in_flight import InFlight
 from service.middleware import around
 from service.protocol import Runner
-from service.requests import REQUEST_IDS, RequestIds
+from service.requests import RequestIds
 from service.server import RUNNER_OPTIONS
 
 KEYS = parse_public_keys(SIGNER.public_key)
@@ -36,9 +36,7 @@ async def read_only(request: web.Request) -> web.Response:
 
 
 async def main() -> None:
-    app = web.Application(middlewares=[around])
-    app[IN_FLIGHT] = InFlight()
-    app[REQUEST_IDS] = RequestIds()
+    app = web.Application(middlewares=[around(InFlight(), RequestIds())])
     app.router.add_post("/webhooks/partoo", read_and_verify if sys.argv[2] == "verify" else read_only)
     runner = Runner(app, **RUNNER_OPTIONS)
     await runner.setup()

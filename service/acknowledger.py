@@ -6,6 +6,8 @@ it; an error reaches each delivery of the group. A delivery that comes alone is 
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -26,45 +28,54 @@ MAX_WAITING_BYTES = 32 * 1024 * 1024
 DEADLINE_S = 6.0
 
 
-class _Waiting(msgspec.Struct):
-    """A delivery on its way into Redis; `due` is when its patience ends, in seconds of the loop's clock."""
+W = TypeVar("W", bound="Waiting")
 
-    review_id: int
+
+class Waiting(msgspec.Struct, kw_only=True, eq=False):
+    """A delivery on its way into Redis.
+
+    `review_id`: the review it is about, set by the time it is added. `done` gets the status to answer, or the error
+    that kept it from being stored. `due`: when its patience ends, in seconds of the loop's clock.
+    """
+
     entry: Entry
-    stored: "asyncio.Future[None]"
-    due: float
+    done: "asyncio.Future[str]"
+    review_id: int = 0
+    due: float = 0.0
 
 
-class Acknowledger:
-    def __init__(self, store: Store, nudger: Nudger, pressure: Pressure) -> None:
+class Acknowledger(Generic[W]):
+    """`stored` is told of those of each group that were stored in time, before they are answered."""
+
+    def __init__(self, store: Store, nudger: Nudger, pressure: Pressure, stored: Callable[[Sequence[W]], None]) -> None:
         self._store = store
         self._nudger = nudger
         self._pressure = pressure
-        self._queue: deque[_Waiting] = deque()
+        self._stored = stored
+        self._queue: deque[W] = deque()
         self._bytes = 0
-        self._group: list[_Waiting] = []
+        self._group: list[W] = []
         self._writer: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
-    async def store(self, review_id: int, entry: Entry) -> None:
-        """Return once the delivery is in Redis.
+    def add(self, delivery: W) -> None:
+        """Have a delivery stored: its `done` becomes `accepted` once it is in Redis.
 
-        Raises NearlyFullError if Redis is to be spared, NotStoredError if too many wait or the deadline passes, or one
-        of `connection.UNAVAILABLE`.
+        Raises NearlyFullError if Redis is to be spared, NotStoredError if too many wait. `done` raises NotStoredError
+        if the deadline passes, or one of `connection.UNAVAILABLE`.
         """
         self._pressure.check()
-        if len(self._queue) >= MAX_WAITING or self._bytes + len(entry.body) > MAX_WAITING_BYTES:
+        size = len(delivery.entry.body)
+        if len(self._queue) >= MAX_WAITING or self._bytes + size > MAX_WAITING_BYTES:
             raise NotStoredError("too many deliveries wait to be stored; try again")
         loop = asyncio.get_running_loop()
-        stored = loop.create_future()
-        due = loop.time() + DEADLINE_S
-        self._queue.append(_Waiting(review_id, entry, stored, due))
-        self._bytes += len(entry.body)
+        delivery.due = loop.time() + DEADLINE_S
+        self._queue.append(delivery)
+        self._bytes += size
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
         if self._deadline is None:
-            self._deadline = loop.call_at(due, self._give_up)
-        await stored
+            self._deadline = loop.call_at(delivery.due, self._give_up)
 
     async def close(self) -> None:
         """Wait for the write under way, with whatever still waits."""
@@ -80,32 +91,34 @@ class Acknowledger:
             self._group = []
             self._writer = None
 
-    def _next_group(self) -> list[_Waiting]:
-        group: list[_Waiting] = []
+    def _next_group(self) -> list[W]:
+        group: list[W] = []
         size = 0
         while self._queue and len(group) < MAX_GROUP and size < MAX_GROUP_BYTES:
             waiting = self._queue.popleft()
             size += len(waiting.entry.body)
             # One whose deadline has passed was answered with 503 and will come again.
-            if not waiting.stored.done():
+            if not waiting.done.done():
                 group.append(waiting)
         self._bytes -= size
         return group
 
-    async def _write(self, group: list[_Waiting]) -> None:
+    async def _write(self, group: list[W]) -> None:
         if not group:
             return
         try:
             nudge_due = await inbox.accept(self._store, [(waiting.review_id, waiting.entry) for waiting in group])
         except Exception as error:  # noqa: BLE001 - whatever it is, each delivery of the group gets it
             for waiting in group:
-                if not waiting.stored.done():
-                    waiting.stored.set_exception(error)
+                if not waiting.done.done():
+                    waiting.done.set_exception(error)
             return
         self._pressure.stored(sum(len(waiting.entry.body) for waiting in group))
-        for waiting in group:
-            if not waiting.stored.done():
-                waiting.stored.set_result(None)
+        in_time = [waiting for waiting in group if not waiting.done.done()]
+        # Not called here: what goes wrong with telling of them must not keep them from being answered.
+        asyncio.get_running_loop().call_soon(self._stored, in_time)
+        for waiting in in_time:
+            waiting.done.set_result("accepted")
         if nudge_due:
             self._nudger.nudge()
 
@@ -118,9 +131,9 @@ class Acknowledger:
         now = loop.time()
         self._deadline = None
         for waiting in (*self._group, *self._queue):
-            if waiting.stored.done():
+            if waiting.done.done():
                 continue
             if waiting.due > now:
                 self._deadline = loop.call_at(waiting.due, self._give_up)
                 return
-            waiting.stored.set_exception(NotStoredError("Redis is too slow; try again"))
+            waiting.done.set_exception(NotStoredError("Redis is too slow; try again"))

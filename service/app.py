@@ -10,16 +10,19 @@ from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
 from mirror.tasks import end
-from service import absence_api, health, metrics, openapi, read_api, webhook
+from service import absence_api, health, metrics, openapi, read_api
 from service.acknowledger import Acknowledger
 from service.in_flight import IN_FLIGHT, InFlight
+from service.intake import Intake
 from service.middleware import around
 from service.nudger import Nudger
+from service.outcomes import Outcomes
 from service.pressure import Pressure
 from service.redeliveries import Redeliveries
-from service.requests import REQUEST_IDS, RequestIds, expect
-from service.state import ACKNOWLEDGER, PRESSURE, READ_STORE, REDELIVERIES, SETTINGS, STORE, TALLY
+from service.requests import RequestIds, expect
+from service.state import PRESSURE, READ_STORE, SETTINGS
 from service.tally import Tally
+from service.webhook import Webhook
 
 # One for the write under way, one for nudges and dead letters; the other connections are for reading.
 STORE_CONNECTIONS = 2
@@ -30,31 +33,33 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
 
     Raises SettingsError if the URL of Redis cannot be used.
     """
-    app = web.Application(middlewares=[around])
+    in_flight = InFlight()
+    app = web.Application(middlewares=[around(in_flight, RequestIds())])
     store = Store(connect(settings, redis_url, STORE_CONNECTIONS))
     read_store = Store(connect(settings, redis_url, settings.redis_max_connections - STORE_CONNECTIONS))
     nudger = Nudger(store)
+    pressure = Pressure(read_store)
+    redeliveries = Redeliveries(read_store, settings.redelivery_window)
+    tally = Tally(read_store)
+    outcomes = Outcomes(tally, redeliveries)
+    acknowledger = Acknowledger(store, nudger, pressure, outcomes.accepted)
+    intake = Intake(settings.partoo_public_keys, acknowledger)
     app[SETTINGS] = settings
-    app[IN_FLIGHT] = InFlight()
-    app[REQUEST_IDS] = RequestIds()
-    app[STORE] = store
+    app[IN_FLIGHT] = in_flight
     app[READ_STORE] = read_store
-    app[PRESSURE] = Pressure(read_store)
-    app[ACKNOWLEDGER] = Acknowledger(store, nudger, app[PRESSURE])
-    app[REDELIVERIES] = Redeliveries(read_store, settings.redelivery_window)
-    app[TALLY] = Tally(read_store)
-    _setup_routes(app)
+    app[PRESSURE] = pressure
+    _setup_routes(app, Webhook(store, pressure, intake, outcomes))
 
-    async def background(app: web.Application) -> AsyncIterator[None]:
-        loops = (app[TALLY].run(), app[PRESSURE].run(), app[REDELIVERIES].run(), nudger.run())
+    async def background(_app: web.Application) -> AsyncIterator[None]:
+        loops = (tally.run(), pressure.run(), redeliveries.run(), nudger.run())
         tasks = [asyncio.create_task(loop) for loop in loops]
         yield
-        await app[ACKNOWLEDGER].close()
+        await acknowledger.close()
         await end(*tasks)
         with suppress(*UNAVAILABLE):
-            await app[TALLY].flush()
+            await tally.flush()
         with suppress(*UNAVAILABLE):
-            await app[REDELIVERIES].flush()
+            await redeliveries.flush()
         for each in (store, read_store):
             with suppress(*UNAVAILABLE):
                 await each.close()
@@ -63,7 +68,7 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     return app
 
 
-def _setup_routes(app: web.Application) -> None:
+def _setup_routes(app: web.Application, webhook: Webhook) -> None:
     routes = (
         ("POST", "/webhooks/partoo", webhook.receive),
         ("POST", "/webhooks/partoo/{secret}", webhook.receive),

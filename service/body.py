@@ -22,10 +22,15 @@ async def read_body(request: web.Request) -> bytes:
         raise ServiceError(
             415, "unsupported_encoding", "send the body uncompressed, without Content-Encoding", close=True
         )
-    if (request.content_length or 0) > MAX_BODY_BYTES:
+    length = request.content_length
+    if length is not None and length > MAX_BODY_BYTES:
         raise _too_large()
     try:
-        return await _read(request)
+        if length is not None and request.content.is_eof():
+            # The usual case: all of it came with the head, within the length that was checked. Nothing to wait for.
+            return request.content.read_nowait()
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await _read(request)
     except TimeoutError:
         message = f"the body was not complete within {BODY_TIMEOUT_S:g} s"
         raise ServiceError(408, "body_timeout", message, close=True) from None
@@ -35,20 +40,15 @@ async def read_body(request: web.Request) -> bytes:
 
 def _is_plain(request: web.Request) -> bool:
     """Tell whether the body is sent as it is: in no coding, and for its transfer cut into chunks at most."""
-    codings = request.headers.getall("Content-Encoding", [])
-    transfer = request.headers.get("Transfer-Encoding", "chunked")
-    return all(coding.strip().lower() in ("", "identity") for coding in codings) and transfer.lower() == "chunked"
+    headers = request.headers
+    if headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+        return False
+    if "Content-Encoding" not in headers:
+        return True
+    return all(coding.strip().lower() in ("", "identity") for coding in headers.getall("Content-Encoding"))
 
 
 async def _read(request: web.Request) -> bytes:
-    if request.content.is_eof() and request.content_length is not None:
-        # The usual case: all of it came with the head, within the length that was checked. Nothing to wait for.
-        return await request.content.read()
-    async with asyncio.timeout(BODY_TIMEOUT_S):
-        return await _read_slowly(request)
-
-
-async def _read_slowly(request: web.Request) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.content.iter_any():

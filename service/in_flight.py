@@ -14,21 +14,21 @@ class InFlight:
     def __init__(self) -> None:
         self._count = 0
         self._none = asyncio.Event()
-        self._none.set()
         self.stopping = False
 
     def enter(self) -> None:
         self._count += 1
-        self._none.clear()
 
     def leave(self) -> None:
         self._count -= 1
-        if not self._count:
+        if self.stopping and not self._count:
             self._none.set()
 
     async def finish(self, patience: float) -> None:
         """Wait at most `patience` seconds until no request is under way; from now on answers close their connection."""
         self.stopping = True
+        if not self._count:
+            return
         try:
             await asyncio.wait_for(self._none.wait(), patience)
         except TimeoutError:

@@ -24,12 +24,9 @@ class RequestIds:
         return f"{self._prefix}{next(self._numbers):06x}"
 
 
-REQUEST_IDS = web.AppKey("request_ids", RequestIds)
-
-
-def log_facts(request: web.Request) -> dict[str, str]:
+def log_facts(request: web.Request, request_id: str) -> dict[str, str]:
     """Make what the request's log lines say. The client may send an id too, which Heroku passes on: never trust it."""
-    facts = {"request_id": request.app[REQUEST_IDS].next()}
+    facts = {"request_id": request_id}
     upstream = request.headers.get("X-Request-ID")
     if upstream:
         printable = "".join(character for character in upstream[:_MAX_UPSTREAM_ID] if "!" <= character <= "~")

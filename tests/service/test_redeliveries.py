@@ -11,7 +11,8 @@ from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.storage import inbox, keys, reads, redeliveries
 from mirror.storage.store import Store
 from service import redeliveries as expecting
-from service.state import REDELIVERIES
+from service.errors import NearlyFullError
+from service.state import PRESSURE
 from tests.conftest import StartService
 from tests.service.conftest import OwnRedis
 from tests.service.support import apply, check_unavailable
@@ -178,12 +179,19 @@ async def test_an_expectation_is_used_up_by_whatever_its_redelivery_means(store:
     assert (await kinds(store))[-1] == "reappeared"
 
 
+def refuse() -> None:
+    raise NearlyFullError
+
+
 async def test_what_is_stored_by_the_process_that_refused_it_is_expected_no_longer(
     service: Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(expecting, "FLUSH_INTERVAL_S", 30)
     assert service.app is not None
-    service.app[REDELIVERIES].expect(BODY, now_ms())
+    with monkeypatch.context() as refusing:
+        refusing.setattr(service.app[PRESSURE], "check", refuse)
+        assert (await send(service, BODY)).status == 503
     assert (await send(service, BODY)).status == 200
-    await service.app[REDELIVERIES].flush()
+    # At its end it tells of what it still expects.
+    await service.close()
     assert await is_expected(store) is None

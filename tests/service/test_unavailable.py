@@ -5,7 +5,7 @@ Also the writing in groups that this rests on.
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
 from mirror.storage import connection, keys
 from mirror.storage.store import Store
 from service import acknowledger
-from service.acknowledger import Acknowledger
+from service.acknowledger import Acknowledger, Waiting
 from service.errors import NotStoredError
 from service.nudger import Nudger
 from service.pressure import Pressure
@@ -285,29 +285,30 @@ async def test_a_delivery_that_comes_alone_is_written_at_once(service: Client, s
 
 
 async def test_a_group_larger_than_one_write_takes_several(store: Store) -> None:
-    group = Acknowledger(store, Nudger(store), Pressure(store))
-    await group.store(0, entry(0))
+    group = make_group(store)
+    await add(group, waiting(0, review_id=0))
     before = await writes(store)
-    await asyncio.gather(*(group.store(34, entry(number)) for number in range(acknowledger.MAX_GROUP * 2 + 1)))
+    await add(group, *map(waiting, range(acknowledger.MAX_GROUP * 2 + 1)))
     assert await writes(store) - before == 3
     assert [one.received_at for one in await inbox_of(store, 34)] == list(range(acknowledger.MAX_GROUP * 2 + 1))
 
 
 async def test_more_bytes_than_one_write_may_hold_take_several(store: Store) -> None:
-    group = Acknowledger(store, Nudger(store), Pressure(store))
-    await group.store(0, entry(0))
+    group = make_group(store)
+    await add(group, waiting(0, review_id=0))
     before = await writes(store)
-    await asyncio.gather(*(group.store(34, entry(number, bytes(1024 * 1024))) for number in range(6)))
+    await add(group, *(waiting(number, bytes(1024 * 1024)) for number in range(6)))
     assert await writes(store) - before == 2
     assert [one.received_at for one in await inbox_of(store, 34)] == list(range(6))
 
 
 async def test_closing_waits_for_what_is_still_to_be_written(store: Store) -> None:
-    group = Acknowledger(store, Nudger(store), Pressure(store))
-    storing = [asyncio.create_task(group.store(34, entry(number))) for number in range(10)]
-    await asyncio.sleep(0)
+    group = make_group(store)
+    deliveries = list(map(waiting, range(10)))
+    for delivery in deliveries:
+        group.add(delivery)
     await group.close()
-    await asyncio.gather(*storing)
+    assert [delivery.done.result() for delivery in deliveries] == ["accepted"] * 10
     assert len(await inbox_of(store, 34)) == 10
 
 
@@ -346,12 +347,14 @@ async def test_when_the_bound_is_reached_the_refused_one_says_why(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(acknowledger, "MAX_WAITING", 3)
-    group = Acknowledger(store, Nudger(store), Pressure(store))
-    results = await asyncio.gather(*(group.store(34, entry(number)) for number in range(5)), return_exceptions=True)
-    assert results[:3] == [None, None, None]
-    assert [(type(error), str(error)) for error in results[3:]] == [
-        (NotStoredError, "too many deliveries wait to be stored; try again")
-    ] * 2
+    group = make_group(store)
+    deliveries = list(map(waiting, range(3)))
+    for delivery in deliveries:
+        group.add(delivery)
+    for number in range(3, 5):
+        with pytest.raises(NotStoredError, match="too many deliveries wait to be stored"):
+            group.add(waiting(number))
+    assert await asyncio.gather(*(delivery.done for delivery in deliveries)) == ["accepted"] * 3
 
 
 async def test_deliveries_of_one_sender_lie_in_the_inbox_in_the_order_in_which_they_were_acknowledged(
@@ -367,5 +370,41 @@ async def test_deliveries_of_one_sender_lie_in_the_inbox_in_the_order_in_which_t
     assert [[one.delivery_id for one in await inbox_of(store, review_id)] for review_id in range(5)] == ids
 
 
-def entry(number: int, body: bytes = BODY) -> Entry:
-    return Entry(make_delivery_id(number, number), number, Source.WEBHOOK, body)
+async def test_only_what_was_stored_in_time_is_told_of_and_before_it_is_answered(store: Store) -> None:
+    told: list[Waiting] = []
+    group = make_group(store, told.extend)
+    in_time, late = waiting(1), waiting(2)
+    group.add(in_time)
+    group.add(late)
+    late.done.set_exception(NotStoredError("too late"))
+    await in_time.done
+    assert told == [in_time]
+    assert isinstance(late.done.exception(), NotStoredError)
+
+
+async def test_what_goes_wrong_with_telling_keeps_no_delivery_from_being_answered(store: Store) -> None:
+    def fail(_group: object) -> None:
+        raise OSError("no space left for logs")
+
+    stray: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: stray.append(context))
+    group = make_group(store, fail)
+    await add(group, *map(waiting, range(acknowledger.MAX_GROUP + 1)))
+    assert [str(context["exception"]) for context in stray] == ["no space left for logs"] * 2
+
+
+def make_group(
+    store: Store, stored: Callable[[Sequence[Waiting]], None] = lambda _group: None
+) -> Acknowledger[Waiting]:
+    return Acknowledger(store, Nudger(store), Pressure(store), stored)
+
+
+async def add(group: Acknowledger[Waiting], *deliveries: Waiting) -> None:
+    for delivery in deliveries:
+        group.add(delivery)
+    assert set(await asyncio.gather(*(delivery.done for delivery in deliveries))) == {"accepted"}
+
+
+def waiting(number: int, body: bytes = BODY, review_id: int = 34) -> Waiting:
+    entry = Entry(make_delivery_id(number, number), number, Source.WEBHOOK, body)
+    return Waiting(entry=entry, done=asyncio.get_running_loop().create_future(), review_id=review_id)
