@@ -1,4 +1,4 @@
-"""The ceiling: the same server, with its limits and its middleware, that only reads and verifies each delivery.
+"""The ceiling: the same server, with its limits, that only reads and verifies each delivery.
 
 `python -m benchmarks.ceiling PORT verify|read`; with `read` it does not even verify.
 """
@@ -15,10 +15,8 @@ from mirror.domain.signature import parse_public_keys, verify
 from mirror.domain.wire import SIGNATURE_HEADER
 from service.body import read_body
 from service.errors import json_response
-from service.in_flight import InFlight
-from service.middleware import around
+from service.in_flight import IN_FLIGHT, InFlight
 from service.protocol import Runner
-from service.requests import RequestIds
 from service.server import RUNNER_OPTIONS
 
 KEYS = parse_public_keys(SIGNER.public_key)
@@ -36,7 +34,8 @@ async def read_only(request: web.Request) -> web.Response:
 
 
 async def main() -> None:
-    app = web.Application(middlewares=[around(InFlight(), RequestIds())])
+    app = web.Application()
+    app[IN_FLIGHT] = InFlight()
     app.router.add_post("/webhooks/partoo", read_and_verify if sys.argv[2] == "verify" else read_only)
     runner = Runner(app, **RUNNER_OPTIONS)
     await runner.setup()

@@ -33,7 +33,7 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[Processor] = [structlog.contextvars.merge_contextvars, stamp]
     if not console:
-        shared.append(structlog.processors.format_exc_info)
+        shared.append(_format_exception)
     # Not rich's traceback, which is taken where rich is installed: it shows local variables, and secrets among them.
     colours = structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
@@ -77,7 +77,11 @@ class LineWriter:
 
 def stamp(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Put when, how grave and what first, for the eyes that read raw lines."""
-    return {"timestamp": iso(now_ms()), "level": _LEVELS.get(method, method), "event": event.pop("event"), **event}
+    return {"timestamp": iso(now_ms()), "level": _LEVELS.get(method, method), "event": event["event"], **event}
+
+
+def _format_exception(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    return structlog.processors.format_exc_info(logger, method, event) if "exc_info" in event else event
 
 
 def _adopt_standard_logging(stream: TextIO, level: int, shared: list[Processor], renderer: Processor) -> None:

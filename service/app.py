@@ -14,12 +14,11 @@ from service import absence_api, health, metrics, openapi, read_api
 from service.acknowledger import Acknowledger
 from service.in_flight import IN_FLIGHT, InFlight
 from service.intake import Intake
-from service.middleware import around
 from service.nudger import Nudger
 from service.outcomes import Outcomes
 from service.pressure import Pressure
 from service.redeliveries import Redeliveries
-from service.requests import RequestIds, expect
+from service.requests import expect
 from service.state import PRESSURE, READ_STORE, SETTINGS
 from service.tally import Tally
 from service.webhook import Webhook
@@ -33,8 +32,7 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
 
     Raises SettingsError if the URL of Redis cannot be used.
     """
-    in_flight = InFlight()
-    app = web.Application(middlewares=[around(in_flight, RequestIds())])
+    app = web.Application()
     store = Store(connect(settings, redis_url, STORE_CONNECTIONS))
     read_store = Store(connect(settings, redis_url, settings.redis_max_connections - STORE_CONNECTIONS))
     nudger = Nudger(store)
@@ -45,7 +43,7 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     acknowledger = Acknowledger(store, nudger, pressure, outcomes.accepted)
     intake = Intake(settings.partoo_public_keys, acknowledger)
     app[SETTINGS] = settings
-    app[IN_FLIGHT] = in_flight
+    app[IN_FLIGHT] = InFlight()
     app[READ_STORE] = read_store
     app[PRESSURE] = pressure
     _setup_routes(app, Webhook(store, pressure, intake, outcomes))

@@ -12,24 +12,24 @@ from service.redeliveries import Redeliveries
 from service.requests import LOG_FACTS
 from service.tally import Tally
 
-log = structlog.get_logger()
-
 
 class Outcomes:
     def __init__(self, tally: Tally, redeliveries: Redeliveries) -> None:
         self._tally = tally
         self._redeliveries = redeliveries
+        # Bound once: a logger of structlog's own making binds anew for each line.
+        self._log = structlog.get_logger().bind()
 
     def accepted(self, deliveries: Sequence[Delivery]) -> None:
         """Note that deliveries are stored. Redis has counted them in the same step."""
         for delivery in deliveries:
             self._redeliveries.arrived(delivery.entry.body)
-            self._acknowledged(delivery, "accepted")
+        self._acknowledged(deliveries, "accepted")
 
     def acknowledged(self, delivery: Delivery, status: str) -> None:
         """Note that a delivery is acknowledged, with a status other than `accepted`."""
         self._tally.count(f"deliveries:{status}")
-        self._acknowledged(delivery, status)
+        self._acknowledged([delivery], status)
 
     def rejected(self, request: web.Request, delivery: Delivery | None, error: Exception) -> ServiceError:
         """Note that a request is not acknowledged, `delivery` being what is known of it; returns what to answer."""
@@ -37,7 +37,7 @@ class Outcomes:
         self._tally.count(f"deliveries:rejected:{rejection.code}")
         if delivery is not None and delivery.key:
             self._redeliveries.expect(delivery.entry.body, delivery.entry.received_at)
-        log.warning(
+        self._log.warning(
             "delivery.rejected",
             code=rejection.code,
             status=rejection.status,
@@ -47,20 +47,21 @@ class Outcomes:
         )
         return rejection
 
-    def _acknowledged(self, delivery: Delivery, status: str) -> None:
-        seconds = time.perf_counter() - delivery.started
-        self._tally.observe("ack_seconds", seconds)
-        facts = {**delivery.facts}
-        if delivery.request.transport is None:
-            # The client has hung up: it will send the same again.
-            self._redeliveries.expect(delivery.entry.body, delivery.entry.received_at)
-            facts["acknowledged"] = False
-        log.info(
-            f"delivery.{status}",
-            delivery_id=delivery.entry.delivery_id,
-            **facts,
-            bytes=len(delivery.entry.body),
-            key=delivery.key,
-            ms=round(seconds * 1000, 1),
-            **delivery.request[LOG_FACTS],
-        )
+    def _acknowledged(self, deliveries: Sequence[Delivery], status: str) -> None:
+        event, now = f"delivery.{status}", time.perf_counter()
+        self._tally.observe("ack_seconds", [now - delivery.started for delivery in deliveries])
+        for delivery in deliveries:
+            entry, facts = delivery.entry, delivery.facts
+            if delivery.request.transport is None:
+                # The client has hung up: it will send the same again.
+                self._redeliveries.expect(entry.body, entry.received_at)
+                facts = {**facts, "acknowledged": False}
+            self._log.info(
+                event,
+                delivery_id=entry.delivery_id,
+                **facts,
+                bytes=len(entry.body),
+                key=delivery.key,
+                ms=round((now - delivery.started) * 1000, 1),
+                **delivery.request[LOG_FACTS],
+            )

@@ -12,6 +12,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from service.errors import INTERNAL_ERROR, error_of, json_response
+from service.in_flight import IN_FLIGHT
+from service.middleware import around
 from service.requests import SERVER
 
 log = structlog.get_logger()
@@ -47,11 +49,12 @@ class _Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """An AppRunner whose connections answer malformed requests as the rest of the service answers errors."""
+    """An AppRunner of an application with IN_FLIGHT: with `around` about it, and our answers to what is not HTTP."""
 
     __slots__ = ()
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         server.__class__ = _Server
+        server.request_handler = around(server.request_handler, self.app[IN_FLIGHT])
         return server

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 
 from mirror.storage import counters
@@ -20,9 +21,11 @@ class Tally:
     def count(self, name: str) -> None:
         self._counts[name] += 1
 
-    def observe(self, name: str, seconds: float) -> None:
-        self._counts[bucket(name, seconds)] += 1
-        self._counts[f"{name}:sum_ms"] += round(seconds * 1000)
+    def observe(self, name: str, seconds: Sequence[float]) -> None:
+        """Count what was measured into a histogram."""
+        for each in seconds:
+            self._counts[bucket(name, each)] += 1
+        self._counts[f"{name}:sum_ms"] += round(sum(seconds) * 1000)
 
     async def run(self) -> None:
         """Flush every second, until cancelled; counts that Redis cannot take now are kept for the next time."""

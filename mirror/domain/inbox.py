@@ -39,7 +39,7 @@ _HEADER = msgspec.json.Decoder(_RedeliveryHeader)
 
 def make_delivery_id(received_at: int, noise: int) -> str:
     """Make a delivery's id, so that ids sort by time: 12 hexadecimal digits of milliseconds, 12 of 48 random bits."""
-    return f"{received_at:012x}{noise:012x}"
+    return f"{received_at << 48 | noise:024x}"
 
 
 def received_at(delivery_id: str) -> int:

@@ -13,6 +13,7 @@ from mirror.storage.histogram import BOUNDS
 from mirror.storage.store import Store
 from service import tally
 from service.app import make_app
+from service.protocol import Runner
 from service.server import RUNNER_OPTIONS
 from tests.conftest import StartService
 from tests.service.support import hang_up, head
@@ -200,7 +201,7 @@ async def test_deliveries_refused_because_redis_is_full_are_counted(service: Cli
 
 async def test_a_body_that_broke_off_is_counted(service: Client, redis_url: str) -> None:
     # aiohttp's test server cancels the handler of a client that has left, as the real one does not.
-    runner = web.AppRunner(make_app(make_settings(), redis_url), **RUNNER_OPTIONS)
+    runner = Runner(make_app(make_settings(), redis_url), **RUNNER_OPTIONS)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
