@@ -39,14 +39,13 @@ def arguments(thresholds: Thresholds, now: int) -> list[str | int | float]:
     return [*_PREFIXES, now, thresholds.window, thresholds.reviews, thresholds.share]
 
 
-def rows(before: Record | None, decisions: Sequence[Decision]) -> list[bytes]:
+def rows(before: Record | None, decisions: Sequence[Decision]) -> list[str]:
     """Write what decisions on one review mean for its absences, as commit.lua reads it."""
     found = turns(before, decisions)
-    values = [b"%d" % len(found)]
+    values = [str(len(found))]
     for turn in found:
         counts = " ".join(f"{name} {by}" for name, by in _counts(turn).items())
-        values += [turn.kind.encode(), b"%d" % turn.at, turn.partner.encode(), turn.business_id.encode()]
-        values.append(counts.encode())
+        values += [turn.kind.value, str(turn.at), turn.partner, turn.business_id, counts]
     return values
 
 
@@ -90,7 +89,7 @@ async def put_checks(store: Store, now: int, grace: int) -> int:
     if not due:
         return 0
     records = await store.redis.mget([keys.record(int(review_id)) for review_id, _ in due])
-    parts: list[bytes] = []
+    parts: list[str | bytes] = []
     for (review_id, score), record in zip(due, records, strict=True):
         parts += [review_id, b"%d" % score, _check(record, int(score), now)]
     args = [keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, pack(parts)]

@@ -82,63 +82,63 @@ _ARGS = [
 ]
 
 
-def _values(one: Commit, now: int) -> list[bytes]:
+def _values(one: Commit, now: int) -> list[str | bytes]:
     """Put one commit's values in the order in which the script reads them."""
     settled = one.settled
     before, after = settled.before, settled.record
-    values = [
-        b"%d" % one.review_id,
-        one.first_delivery.encode(),
-        one.last_delivery.encode(),
-        b"%d" % one.count,
-        b"" if after is None else _ENCODE(after),
-        keys.member(one.review_id).encode(),
-        b"" if after is None else text_field(after.review, "partner").encode(),
+    values: list[str | bytes] = [
+        str(one.review_id),
+        one.first_delivery,
+        one.last_delivery,
+        str(one.count),
+        "" if after is None else _ENCODE(after),
+        keys.member(one.review_id),
+        "" if after is None else text_field(after.review, "partner"),
         _index(before),
         _index(after),
         _business(before),
         _business(after),
-        b"" if one.verify_at is None else b"%d" % one.verify_at,
+        "" if one.verify_at is None else str(one.verify_at),
     ]
     rows = _feed_of_forgetting(settled) if settled.forgets else [_row(change) for change in settled.changes]
-    values += [b"%d" % len(rows), *(value for row in rows for value in row)]
-    values.append(b"%d" % len(settled.dead_letters))
+    values += [str(len(rows)), *(value for row in rows for value in row)]
+    values.append(str(len(settled.dead_letters)))
     for letter in settled.dead_letters:
         letter = msgspec.structs.replace(letter, review_id=one.review_id)  # noqa: PLW2901
-        values += [letter.delivery_id.encode(), _ENCODE(letter)]
+        values += [letter.delivery_id, _ENCODE(letter)]
     counts = _counts(settled, now)
-    values.append(b"%d" % len(counts))
+    values.append(str(len(counts)))
     for name, count in counts.items():
-        values += [name.encode(), b"%d" % count]
-    values += [one.corrupt, b"1" if settled.forgets else b""]
-    values.append(b"%d" % len(one.redeliveries))
+        values += [name, str(count)]
+    values += [one.corrupt, "1" if settled.forgets else ""]
+    values.append(str(len(one.redeliveries)))
     for place, entry in one.redeliveries.items():
-        values += [(keys.OFFERED_PREFIX + digest(entry.body)).encode(), b"%d" % place, encode_entry(entry)]
+        values += [keys.OFFERED_PREFIX + digest(entry.body), str(place), encode_entry(entry)]
     return values + absences.rows(before, settled.decisions)
 
 
-def _row(change: Change) -> tuple[bytes, ...]:
-    return _ENCODE(change), b"%d" % change.version, change.kind.encode(), change.delivery_id.encode()
+def _row(change: Change) -> tuple[str | bytes, ...]:
+    return _ENCODE(change), str(change.version), change.kind.value, change.delivery_id
 
 
-def _feed_of_forgetting(settled: Settled) -> list[tuple[bytes, ...]]:
+def _feed_of_forgetting(settled: Settled) -> list[tuple[str | bytes, ...]]:
     """Tell those who follow the feed, once, to forget the review as well; its history has no entry for that."""
     before, after = settled.before, settled.record
     if after is None or (before is not None and before.forgotten_at is not None):
         return []
     demand = next(one.delivery for one in settled.decisions if one.delivery.source is Source.FORGET)
-    return [(b"", b"%d" % after.version, FORGOTTEN.encode(), demand.delivery_id.encode())]
+    return [("", str(after.version), FORGOTTEN, demand.delivery_id)]
 
 
-def _index(record: Record | None) -> bytes:
+def _index(record: Record | None) -> str:
     if record is None or record.forgotten_at is not None:
-        return b""
-    return keys.index(record.status, text_field(record.review, "partner")).encode()
+        return ""
+    return keys.index(record.status, text_field(record.review, "partner"))
 
 
-def _business(record: Record | None) -> bytes:
+def _business(record: Record | None) -> str:
     business_id = "" if record is None else text_field(record.review, "business_id")
-    return keys.business(business_id).encode() if business_id else b""
+    return keys.business(business_id) if business_id else ""
 
 
 def _counts(settled: Settled, now: int) -> dict[str, int]:

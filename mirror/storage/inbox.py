@@ -12,7 +12,7 @@ from mirror.storage.store import Store
 
 # Bounds on what one claim takes, so that neither many reviews, nor one with a long inbox, nor large payloads make a
 # worker's batch slow or big.
-MAX_REVIEWS = 200
+MAX_REVIEWS = 100
 MAX_DELIVERIES_OF_ONE = 100
 MAX_BYTES = 4 * 1024 * 1024
 
@@ -44,8 +44,8 @@ async def accept(store: Store, deliveries: Sequence[tuple[int, Entry]], counter:
     `connection.UNAVAILABLE`; then the deliveries may or may not have been stored.
     """
     key_names = [keys.ACCEPTED_PREFIX + secrets.token_hex(8), keys.WAITING, keys.DUE, keys.NUDGE, keys.COUNTERS]
-    # As text: Lua's numbers end at 2^53.
-    packed = pack([part for review_id, entry in deliveries for part in (b"%d" % review_id, encode_entry(entry))])
+    # Ids as text: Lua's numbers end at 2^53.
+    packed = pack([part for review_id, entry in deliveries for part in (str(review_id), encode_entry(entry))])
     args = [keys.ACCEPTED_TTL_MS, keys.NUDGE_TTL_MS, keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, counter, packed]
     return bool(await store.accept(keys=key_names, args=args))
 

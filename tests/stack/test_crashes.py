@@ -248,7 +248,7 @@ async def test_a_repeated_write_of_the_same_deliveries_stores_them_once(store: S
     at = now_ms()
     entry = Entry(make_delivery_id(at, 0), at, Source.WEBHOOK, make_body(EDITED))
     key_names = ["rm:accepted:same", keys.WAITING, keys.DUE, keys.NUDGE, keys.COUNTERS]
-    packed = pack([b"34", encode_entry(entry)])
+    packed = pack(["34", encode_entry(entry)])
     args = [1000, 1000, keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, "deliveries:accepted", packed]
     for _ in range(2):
         await store.accept(keys=key_names, args=args)

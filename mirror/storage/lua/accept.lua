@@ -1,23 +1,21 @@
 -- Stores deliveries in the inboxes of their reviews, in one step, and tells whether a nudge is due.
 -- KEYS: accepted-token, waiting, due, nudge, counters
 -- ARGV: token TTL, nudge TTL (both ms), prefix of a review's keys, inbox suffix, name of the counter,
---       review id (as text), inbox entry, review id, ... each behind its length in four bytes
+--       review id (as text), inbox entry, review id, ... as one msgpack array
 -- One argument for all of them: the client's cost of a command grows with its arguments.
 if not redis.call('SET', KEYS[1], 1, 'NX', 'PX', ARGV[1]) then
     return 0 -- an earlier attempt at this very write got through; its answer was lost
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local count, at = 0, 1
-while at <= #ARGV[6] do
-    local review_id, entry
-    review_id, entry, at = struct.unpack('>I4c0I4c0', ARGV[6], at)
-    count = count + 1
-    redis.call('RPUSH', ARGV[3] .. review_id .. ARGV[4], entry)
+local values = cmsgpack.unpack(ARGV[6])
+for at = 1, #values, 2 do
+    local review_id = values[at]
+    redis.call('RPUSH', ARGV[3] .. review_id .. ARGV[4], values[at + 1])
     redis.call('ZADD', KEYS[2], 'NX', now, review_id)
     redis.call('ZADD', KEYS[3], 'NX', now, review_id)
 end
-redis.call('HINCRBY', KEYS[5], ARGV[5], count)
+redis.call('HINCRBY', KEYS[5], ARGV[5], #values / 2)
 if redis.call('SET', KEYS[4], 1, 'NX', 'PX', ARGV[2]) then
     return 1
 end

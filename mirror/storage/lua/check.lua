@@ -1,15 +1,15 @@
 -- Puts checks of absences, whose grace seems over, into the inboxes of their reviews, behind what waits there.
 -- KEYS: absences, waiting, due
 -- ARGV: prefix of a review's keys, inbox suffix,
---       review id (as text), score it was found with, inbox entry ('' drops the absence), review id, ... each behind
---       its length in four bytes
+--       review id (as text), score it was found with, inbox entry ('' drops the absence), review id, ... as one msgpack
+--       array
 -- An absence is taken off the list with its check, so that another worker, or a repeated write, puts no second one.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local count, at = 0, 1
-while at <= #ARGV[3] do
-    local review_id, score, entry
-    review_id, score, entry, at = struct.unpack('>I4c0I4c0I4c0', ARGV[3], at)
+local values = cmsgpack.unpack(ARGV[3])
+local count = 0
+for at = 1, #values, 3 do
+    local review_id, score, entry = values[at], values[at + 1], values[at + 2]
     if redis.call('ZSCORE', KEYS[1], review_id) == score then
         redis.call('ZREM', KEYS[1], review_id)
         if entry ~= '' then

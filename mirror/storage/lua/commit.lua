@@ -7,20 +7,19 @@
 --       absences.lua, which stands before this
 -- ARGV: prefix of a review's keys, record suffix, inbox suffix, changes suffix, feed length, deliveries suffix,
 --       for how long applied deliveries are kept in ms (0: not at all), the time in ms before which they are dropped,
---       then all reviews in one argument, each value behind its length in four bytes (`read_commit` says which): the
---       client's cost of a command grows with its arguments; then those of absences.lua
+--       then all reviews in one argument, a msgpack array of values (`read_commit` says which): the client's cost of a
+--       command grows with its arguments; then those of absences.lua
 -- Returns for each review 1 when it was written, 0 when not, or the error that one of its keys gave.
 local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS, CORRUPT, VERIFY, VERIFY_FAILURES = unpack(KEYS)
 local PREFIX, RECORD, INBOX, CHANGES, FEED_LENGTH, DELIVERIES = unpack(ARGV)
-local RETENTION, OLDEST_KEPT, COMMITS = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
+local RETENTION, OLDEST_KEPT, COMMITS = tonumber(ARGV[7]), tonumber(ARGV[8]), cmsgpack.unpack(ARGV[9])
 local ID_FIRST, ID_LAST = 3, 26 -- an inbox entry begins with `["`, then the delivery id of 24 hexadecimal digits
 local TIME_LAST = 14 -- whose first 12 are the time of receipt in ms
 
-local at = 1
+local at = 0
 local function read()
-    local value
-    value, at = struct.unpack('>I4c0', COMMITS, at)
-    return value
+    at = at + 1
+    return COMMITS[at]
 end
 
 local function read_rows(width)
@@ -196,7 +195,7 @@ local function write(commit)
 end
 
 local answers = {}
-while at <= #COMMITS do
+while at < #COMMITS do
     local commit = read_commit()
     local well, answer = pcall(write, commit)
     answers[#answers + 1] = well and answer or tostring(answer)
