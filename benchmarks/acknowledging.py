@@ -14,8 +14,10 @@ from benchmarks.processes import environment, load, process, server
 CONTESTANTS: dict[str, tuple[list[str], dict[str, str]]] = {
     "read only": (["benchmarks.ceiling", "{port}", "read"], {}),
     "a: ceiling, read + verify": (["benchmarks.ceiling", "{port}", "verify"], {}),
+    "a, taken together, not stored": (["benchmarks.ceiling", "{port}", "together"], {}),
     "b: reviewmirror": (["service"], {}),
-    "c: aiohttp + arq job each": (["benchmarks.peers.aiohttp_arq", "{port}"], {}),
+    "c: aiohttp + arq job each": (["benchmarks.peers.aiohttp_arq", "{port}", "pynacl"], {}),
+    "c, verified by cryptography": (["benchmarks.peers.aiohttp_arq", "{port}", "cryptography"], {}),
     "d: FastAPI + uvicorn + arq": (
         [
             "uvicorn",

@@ -1,10 +1,12 @@
 """The ceiling: the same server, with its limits, that only reads and verifies each delivery.
 
-`python -m benchmarks.ceiling PORT verify|read`; with `read` it does not even verify.
+`python -m benchmarks.ceiling PORT read|verify|together`: `read` does not even verify; `together` takes the deliveries
+of one turn of the event loop together, as the service does, and verifies and identifies them, but stores nothing.
 """
 
 import asyncio
 import sys
+import time
 
 import uvloop
 from aiohttp import web
@@ -14,29 +16,56 @@ from mirror.bootstrap import settle_memory
 from mirror.domain.signature import parse_public_keys, verify
 from mirror.domain.wire import SIGNATURE_HEADER
 from service.body import read_body
+from service.delivery import Delivery
 from service.errors import json_response
 from service.in_flight import IN_FLIGHT, InFlight
+from service.intake import Intake
 from service.protocol import Runner
 from service.server import RUNNER_OPTIONS
+from service.webhook import make_delivery
 
 KEYS = parse_public_keys(SIGNER.public_key)
+
+
+def _accepted() -> web.Response:
+    return json_response({"status": "accepted", "delivery_id": "0" * 24})
 
 
 async def read_and_verify(request: web.Request) -> web.Response:
     body = await read_body(request)
     verify(KEYS, body, request.headers.getall(SIGNATURE_HEADER, []))
-    return json_response({"status": "accepted", "delivery_id": "0" * 24})
+    return _accepted()
 
 
 async def read_only(request: web.Request) -> web.Response:
     await read_body(request)
-    return json_response({"status": "accepted", "delivery_id": "0" * 24})
+    return _accepted()
+
+
+class _Nowhere:
+    """Stands where the acknowledger does, and stores nothing."""
+
+    def add(self, delivery: Delivery) -> None:
+        delivery.done.set_result("accepted")
+
+
+INTAKE = Intake(KEYS, _Nowhere())
+
+
+async def take_together(request: web.Request) -> web.Response:
+    delivery = make_delivery(request, await read_body(request), time.perf_counter())
+    INTAKE.take(delivery)
+    await delivery.done
+    return _accepted()
+
+
+HANDLERS = {"read": read_only, "verify": read_and_verify, "together": take_together}
 
 
 async def main() -> None:
     app = web.Application()
     app[IN_FLIGHT] = InFlight()
-    app.router.add_post("/webhooks/partoo", read_and_verify if sys.argv[2] == "verify" else read_only)
+    app.router.add_post("/webhooks/partoo", HANDLERS[sys.argv[2]])
     runner = Runner(app, **RUNNER_OPTIONS)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", int(sys.argv[1])).start()

@@ -7,18 +7,24 @@ processor's caches, which spares a third of what verifying costs between all the
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from mirror.domain.signature import PublicKey, SignatureError, verify
 from mirror.domain.wire import SIGNATURE_HEADER, TRYOUT_HEADER, identify
-from service.acknowledger import Acknowledger
 from service.delivery import Delivery
 from service.errors import ServiceError
 
 _MAX_TYPE_CHARS = 100
 
 
+class Acknowledging(Protocol):
+    """What the intake hands deliveries on to: `Acknowledger`, of which it needs no more."""
+
+    def add(self, delivery: Delivery, /) -> None: ...
+
+
 class Intake:
-    def __init__(self, keys: Sequence[PublicKey], acknowledger: Acknowledger[Delivery]) -> None:
+    def __init__(self, keys: Sequence[PublicKey], acknowledger: Acknowledging) -> None:
         self._keys = keys
         self._acknowledger = acknowledger
         self._arrived: list[Delivery] = []

@@ -36,7 +36,7 @@ class Webhook:
         delivery = None
         try:
             check_secret(request)
-            delivery = _delivery(request, await read_body(request), started)
+            delivery = make_delivery(request, await read_body(request), started)
             status = await self._take(delivery)
         except (ServiceError, *UNAVAILABLE) as error:
             raise self._outcomes.rejected(request, delivery, error) from None
@@ -57,7 +57,7 @@ class Webhook:
         return status
 
 
-def _delivery(request: web.Request, body: bytes, started: float) -> Delivery:
+def make_delivery(request: web.Request, body: bytes, started: float) -> Delivery:
     received_at = now_ms()
     delivery_id = make_delivery_id(received_at, random.getrandbits(48))
     return Delivery(
