@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from benchmarks.processes import environment, load, process, server
+from benchmarks.processes import environment, family_cpu_seconds, load, process, server
 
 CONTESTANTS: dict[str, tuple[list[str], dict[str, str]]] = {
     "read only": (["benchmarks.ceiling", "{port}", "read"], {}),
@@ -45,28 +45,36 @@ def acknowledgements(
 ) -> dict[str, Any]:
     """Let each contestant answer in turn, `rounds` times over; give medians, and ratios taken round by round."""
     found: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
+    cost: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
     busy = 0.0
     client = redis.Redis.from_url(redis_url)
     with ExitStack() as stack:
-        ports = {
+        servers = {
             name: stack.enter_context(
                 server(arguments, environment(redis_url, **variables), requests.with_name("web.log"))
             )
             for name, (arguments, variables) in CONTESTANTS.items()
         }
         for number in range(rounds):
-            for name, port in ports.items():
+            for name, one in servers.items():
                 client.flushall()
-                answers = load(port, requests, seconds)
+                before = family_cpu_seconds(one.pid)
+                answers = load(one.port, requests, seconds)
+                cost[name].append((family_cpu_seconds(one.pid) - before) / answers.answers * 1e6)
                 found[name].append(answers.per_second)
                 busy = max(busy, answers.generator_busy)
                 tell(f"round {number + 1} of {rounds}: {name}: {answers.per_second:.0f}/s")
     client.close()
     return {
         "per_second": {name: median(values) for name, values in found.items()},
+        "processor_us": {name: median(values) for name, values in cost.items()},
         "ours_over": {
             name: round(median(ours / other for ours, other in zip(found[OURS], values, strict=True)), 2)
             for name, values in found.items()
+        },
+        "processor_over_ours": {
+            name: round(median(other / ours for ours, other in zip(cost[OURS], values, strict=True)), 2)
+            for name, values in cost.items()
         },
         "generator_busy_at_most": busy,
     }
@@ -79,15 +87,15 @@ def latencies(redis_url: str, requests: Path, seconds: float, tell: Callable[[st
     for rate in RATES:
         client.flushall()
         with (
-            server(["service"], environment(redis_url), requests.with_name("web.log")) as port,
+            server(["service"], environment(redis_url), requests.with_name("web.log")) as web,
             process(["worker"], environment(redis_url), requests.with_name("worker.log")),
         ):
             while not client.zcard("rm:workers"):
                 time.sleep(0.05)
-            load(port, requests, 1, "--rate", "50")
+            load(web.port, requests, 1, "--rate", "50")
             client.flushall()
             options = ("--rate", str(rate), "--connections", "32", "--feed", redis_url)
-            answers = load(port, requests, seconds, *options)
+            answers = load(web.port, requests, seconds, *options)
         missing = int(rate * seconds) - answers.visible
         found[str(rate)] = {
             "answered_ms": answers.answered_ms,

@@ -50,10 +50,10 @@ def measure(count: int) -> dict[str, Any]:
         empty = client.execute_command("INFO", "memory")["used_memory"]
         partoo = ["benchmarks.backfill", str(count), "--serve", "{port}"]
         with (
-            server(partoo, os.environ, folder / "partoo.log") as port,
+            server(partoo, os.environ, folder / "partoo.log") as partoo_api,
             process(["worker"], environment(url), folder / "worker.log") as worker,
         ):
-            runs = {what: asyncio.run(reconcile(url, port)) for what in ("filled", "compared")}
+            runs = {what: asyncio.run(reconcile(url, partoo_api.port)) for what in ("filled", "compared")}
             used = client.execute_command("INFO", "memory")["used_memory"] - empty
             results = {
                 **runs,

@@ -47,9 +47,16 @@ def process(arguments: Sequence[str], variables: Mapping[str, str], log: Path) -
             running.wait()
 
 
+class Server(msgspec.Struct, frozen=True):
+    """Where a web server listens, and the process that it is, or that its processes are children of."""
+
+    port: int
+    pid: int
+
+
 @contextmanager
-def server(arguments: Sequence[str], variables: Mapping[str, str], log: Path) -> Iterator[int]:
-    """Run a web server whose arguments may hold {port}; gives its port once it listens."""
+def server(arguments: Sequence[str], variables: Mapping[str, str], log: Path) -> Iterator[Server]:
+    """Run a web server whose arguments may hold {port}; gives it once it listens."""
     port = free_port()
     filled = [argument.format(port=port) for argument in arguments]
     with process(filled, {**variables, "PORT": str(port)}, log) as running:
@@ -59,7 +66,7 @@ def server(arguments: Sequence[str], variables: Mapping[str, str], log: Path) ->
                 raise RuntimeError(f"{' '.join(filled)} does not start:\n{log.read_text()[-2000:]}")
             time.sleep(0.05)
         time.sleep(0.5)
-        yield port
+        yield Server(port, running.pid)
 
 
 def _listens(port: int) -> bool:
@@ -71,6 +78,12 @@ def cpu_seconds(pid: int) -> float:
     """Return the processor time a process has used, in seconds (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def family_cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process and its children have used, in seconds (Linux)."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return cpu_seconds(pid) + sum(cpu_seconds(int(child)) for child in children)
 
 
 class Answers(msgspec.Struct):

@@ -157,8 +157,8 @@ async def measure(reviews: int) -> Stack:
         for log in logs:
             stack.enter_context(process(["worker"], variables, log))
         async with aiohttp.ClientSession() as session:
-            found = Stack(f"http://127.0.0.1:{web}", redis.Redis.from_url(url), logs, session)
-            await run(found, url, api, reviews)
+            found = Stack(f"http://127.0.0.1:{web.port}", redis.Redis.from_url(url), logs, session)
+            await run(found, url, api.port, reviews)
             found.client.close()
             return found
 
