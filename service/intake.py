@@ -1,8 +1,7 @@
 """Verifying and reading deliveries: those that arrive in one turn of the event loop together, step by step.
 
 A step for all of them comes before the next step for any: code that runs over and over finds itself and its data in the
-processor's caches, which spares a third of what verifying costs between all the other work of a request
-(docs/performance.md). A delivery that comes alone waits for nobody.
+processor's caches (docs/performance.md says what that gained). A delivery that comes alone waits for nobody.
 """
 
 import asyncio
