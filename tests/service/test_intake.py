@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -41,6 +42,14 @@ def make_delivery(number: int, body: bytes = BODY, **headers: str) -> Delivery:
     )
 
 
+def noting(steps: list[str], name: str, step: Callable[..., Any]) -> Callable[..., Any]:
+    def noted(*given: Any) -> Any:
+        steps.append(name)
+        return step(*given)
+
+    return noted
+
+
 async def take(taking: Intake, *deliveries: Delivery) -> list[Any]:
     for delivery in deliveries:
         taking.take(delivery)
@@ -63,6 +72,16 @@ async def test_each_delivery_of_a_turn_has_the_outcome_that_it_would_have_alone(
     assert isinstance(undecodable, UndecodableError)
     assert [outcomes[0], *outcomes[3:]] == ["accepted", "ignored", "tryout", "accepted"]
     assert [entry.received_at for entry in await inbox_of(store, 34)] == [1, 6]
+
+
+async def test_all_deliveries_of_a_turn_take_a_step_before_any_takes_the_next(
+    taking: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    for name in ("verify", "identify"):
+        monkeypatch.setattr(intake, name, noting(steps, name, getattr(intake, name)))
+    await take(taking, *map(make_delivery, range(3)))
+    assert steps == ["verify"] * 3 + ["identify"] * 3
 
 
 async def test_what_nobody_foresaw_reaches_the_delivery_that_it_befell_and_no_other(
