@@ -53,7 +53,8 @@ def noting(steps: list[str], name: str, step: Callable[..., Any]) -> Callable[..
 async def take(taking: Intake, *deliveries: Delivery) -> list[Any]:
     for delivery in deliveries:
         taking.take(delivery)
-    return await asyncio.gather(*(delivery.done for delivery in deliveries), return_exceptions=True)
+    async with asyncio.timeout(5):
+        return await asyncio.gather(*(delivery.done for delivery in deliveries), return_exceptions=True)
 
 
 async def test_each_delivery_of_a_turn_has_the_outcome_that_it_would_have_alone(taking: Intake, store: Store) -> None:

@@ -376,6 +376,8 @@ async def test_only_what_was_stored_in_time_is_told_of_and_before_it_is_answered
     in_time, late = waiting(1), waiting(2)
     group.add(in_time)
     group.add(late)
+    # Now both are being written.
+    await asyncio.sleep(0)
     late.done.set_exception(NotStoredError("too late"))
     await in_time.done
     assert told == [in_time]
