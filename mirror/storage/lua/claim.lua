@@ -22,13 +22,13 @@ local function head_of(inbox)
     return entries
 end
 
-local claimed = {}
+local claimed, leases = {}, {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])) do
     local prefix = ARGV[5] .. id
     local entries = head_of(prefix .. ARGV[7])
     if #entries > 0 then
         local record = redis.call('GET', prefix .. ARGV[6])
-        redis.call('ZADD', KEYS[1], 'XX', now + ARGV[2], id)
+        leases[#leases + 1], leases[#leases + 2] = now + ARGV[2], id
         claimed[#claimed + 1] = { id, record, entries }
         budget = budget - (record and #record or 0)
     else
@@ -39,5 +39,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0
     if budget <= 0 then
         break
     end
+end
+if #leases > 0 then
+    redis.call('ZADD', KEYS[1], 'XX', unpack(leases))
 end
 return claimed

@@ -16,6 +16,10 @@ local RETENTION, OLDEST_KEPT, COMMITS = tonumber(ARGV[7]), tonumber(ARGV[8]), cm
 local ID_FIRST, ID_LAST = 3, 26 -- an inbox entry begins with `["`, then the delivery id of 24 hexadecimal digits
 local TIME_LAST = 14 -- whose first 12 are the time of receipt in ms
 
+-- What is the same command for all reviews is done once, at the end.
+local settled = {} -- reviews with no delivery left, no more than a claim takes
+local totals = {} -- what to add to the counters, by name
+
 local at = 0
 local function read()
     at = at + 1
@@ -117,8 +121,7 @@ local function schedule(commit, waiting)
         redis.call('ZADD', WAITING, received_at(waiting), commit.review_id)
         redis.call('ZADD', DUE, 0, commit.review_id)
     else
-        redis.call('ZREM', WAITING, commit.review_id)
-        redis.call('ZREM', DUE, commit.review_id)
+        settled[#settled + 1] = commit.review_id
     end
 end
 
@@ -185,7 +188,7 @@ local function write(commit)
         redis.call('HSET', DEAD_LETTERS, letter[1], letter[2])
     end
     for _, count in ipairs(commit.counts) do
-        redis.call('HINCRBY', COUNTERS, count[1], count[2])
+        totals[count[1]] = (totals[count[1]] or 0) + count[2]
     end
     for _, redelivery in ipairs(commit.redeliveries) do
         redis.call('DEL', redelivery[1])
@@ -199,5 +202,12 @@ while at < #COMMITS do
     local commit = read_commit()
     local well, answer = pcall(write, commit)
     answers[#answers + 1] = well and answer or tostring(answer)
+end
+if #settled > 0 then
+    redis.call('ZREM', WAITING, unpack(settled))
+    redis.call('ZREM', DUE, unpack(settled))
+end
+for name, total in pairs(totals) do
+    redis.call('HINCRBY', COUNTERS, name, total)
 end
 return answers
