@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import redis
 
 from benchmarks.acknowledging import acknowledgements, latencies
 from benchmarks.draining import drains
@@ -35,13 +36,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     results: dict[str, Any] = {"machine": platform.platform(), "python": platform.python_version()}
     with tempfile.TemporaryDirectory(prefix="reviewmirror-bench-") as name, embedded_redis(f"{name}/redis") as url:
         folder = Path(name)
+        results["redis"] = _server(url)
         requests = folder / "requests"
         write_requests(requests, 20_000, 20_000)
         parts = {
             "acknowledgements": lambda: acknowledgements(url, requests, rounds, seconds, tell),
             "latencies": lambda: latencies(url, requests, steady_seconds, tell),
             "drains": lambda: drains(url, folder, drain_rounds, tell),
-            "growth": lambda: growth(url, folder, sizes=sizes, tell=tell),
+            "growth": lambda: growth(folder, sizes=sizes, rounds=drain_rounds, tell=tell),
             "kept": lambda: kept(url, folder, tell),
         }
         for part in options.only or PARTS:
@@ -50,9 +52,15 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
+def _server(url: str) -> str:
+    with redis.Redis.from_url(url) as client:
+        facts = client.execute_command("INFO")
+    return f"Redis {facts['redis_version']} with {facts['mem_allocator']}"
+
+
 def table(results: dict[str, Any]) -> str:
     """Write the results as Markdown."""
-    lines = [f"Machine: {results['machine']}, Python {results['python']}.", ""]
+    lines = [f"Machine: {results['machine']}, Python {results['python']}, {results['redis']}.", ""]
     if "acknowledgements" in results:
         lines += [
             "| acknowledgements | acknowledged/s | ours over this | processor µs each | this over ours |",
@@ -83,8 +91,8 @@ def table(results: dict[str, Any]) -> str:
         lines.append("")
     if "growth" in results:
         lines += [
-            "| reviews | bytes a review | times its payload | worker µs a delivery | Redis µs a delivery |",
-            "| --- | --- | --- | --- | --- |",
+            "| reviews | bytes each | a change more | both over payload | worker µs | Redis µs | over the smallest |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
         ]
         lines += [
             f"| {size} | {' | '.join(str(value) for value in found.values())} |"

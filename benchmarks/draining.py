@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,24 @@ from mirror.storage.store import Store
 
 PATIENCE_S = 120.0
 COUNT, PEER_COUNT = 20_000, 2_000
+# Deliveries stored by one write.
+GROUP = 200
 
 
-async def fill(redis_url: str, count: int, reviews: int, first: int = 0) -> None:
-    """Accept `count` deliveries about `reviews` reviews, as the service would."""
+def changes(count: int, reviews: int) -> list[tuple[int, int]]:
+    """Give `count` changes of `reviews` reviews, in turn: the review's id and a version, as `make_body` takes them."""
+    return [(number % reviews, number // reviews) for number in range(count)]
+
+
+async def fill(redis_url: str, deliveries: Sequence[tuple[int, int]]) -> None:
+    """Accept deliveries, each given by its review's id and version, as the service would."""
     store = Store(connect(load_settings({}), redis_url))
-    for start in range(first, first + count, 200):
+    for start in range(0, len(deliveries), GROUP):
         batch = []
-        for number in range(start, min(start + 200, first + count)):
+        for place, (review_id, version) in enumerate(deliveries[start : start + GROUP], start):
             at = now_ms()
-            body = make_body(number % reviews, number // reviews)
-            batch.append((number % reviews, Entry(make_delivery_id(at, number), at, Source.WEBHOOK, body)))
+            body = make_body(review_id, version)
+            batch.append((review_id, Entry(make_delivery_id(at, place), at, Source.WEBHOOK, body)))
         await inbox.accept(store, batch)
     await store.close()
 
@@ -63,7 +70,7 @@ def drains(redis_url: str, folder: Path, rounds: int, tell: Callable[[str], None
     client = redis.Redis.from_url(redis_url)
 
     def ours(reviews: int) -> float:
-        asyncio.run(fill(redis_url, COUNT, reviews))
+        asyncio.run(fill(redis_url, changes(COUNT, reviews)))
         with process(["worker"], environment(redis_url), folder / "worker.log"):
             return rate(lambda: applied(client), COUNT)
 
