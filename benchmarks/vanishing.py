@@ -21,12 +21,15 @@ import redis
 from benchmarks.backfill import reconcile
 from benchmarks.processes import environment, process, server
 from benchmarks.requests import BUSINESSES, SIGNER, make_body
+from mirror.domain.incidents import DEFAULT_THRESHOLDS
 from mirror.domain.lifecycle import Status
 from mirror.storage import keys
 from mirror.storage.embedded import embedded_redis
 
 LOST_BUSINESSES = 10
 SINGLES = 5
+# With a few more in each business than an incident takes.
+FEWEST = BUSINESSES * (DEFAULT_THRESHOLDS.reviews + SINGLES)
 GRACE_S = 40
 TOKEN = "vanishing"  # noqa: S105 - on loopback, for this run
 CONNECTIONS = 64
@@ -92,7 +95,8 @@ async def _async(value: Any) -> bool:
 
 
 async def run(stack: Stack, redis_url: str, partoo: int, reviews: int) -> None:
-    lost = [one for one in range(reviews) if one % BUSINESSES < LOST_BUSINESSES]
+    # One business after the other: side by side, in a small mirror, they would be one incident of the partner.
+    lost = [one for business in range(LOST_BUSINESSES) for one in range(business, reviews, BUSINESSES)]
     single = [LOST_BUSINESSES + number for number in range(SINGLES)]
     changed = reviews // 2
     version = {one: 1 if one < changed else 0 for one in (*lost, *single)}
@@ -164,9 +168,12 @@ async def measure(reviews: int) -> Stack:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("reviews", type=int, nargs="?", default=100_000)
-    found = asyncio.run(measure(parser.parse_args().reviews))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.vanishing", description=__doc__)
+    parser.add_argument("reviews", type=int, nargs="?", default=100_000, help=f"at least {FEWEST:,} (100,000)")
+    reviews = parser.parse_args().reviews
+    if reviews < FEWEST:
+        parser.error(f"{reviews:,} are too few for incidents in {BUSINESSES} businesses: at least {FEWEST:,}")
+    found = asyncio.run(measure(reviews))
     lines = ["| step | how many | seconds | Redis, bytes a review |", "| --- | --- | --- | --- |"]
     lines += [f"| {step} | {number} | {seconds:.1f} | {memory:,} |" for step, number, seconds, memory in found.rows]
     sys.stdout.write("\n".join(lines) + "\n")
