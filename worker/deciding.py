@@ -9,10 +9,11 @@ from mirror.clock import now_ms
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, decode_entry
 from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
-from mirror.domain.record import SCHEMA_VERSION, Windows
+from mirror.domain.record import SCHEMA_VERSION, CorruptError, Windows
 from mirror.domain.settling import Settled, refuse, settle
-from mirror.storage import reads
+from mirror.domain.unreadable import UNREADABLE
 from mirror.storage.commit import Commit
+from mirror.storage.decoding import decode_record
 from mirror.storage.inbox import Claim
 from mirror.storage.redeliveries import digest
 
@@ -42,17 +43,17 @@ def decide(claim: Claim, policy: Policy, offered: Mapping[str, int]) -> Commit |
     try:
         entries = [_with_offer(decode_entry(data), offered) for data in claim.entries]
         try:
-            record = None if claim.record is None else reads.decode_record(claim.record)
-        except msgspec.DecodeError as error:
+            record = None if claim.record is None else decode_record(claim.review_id, claim.record)
+        except CorruptError as error:
             if not any(entry.source is Source.FORGET for entry in entries):
-                return _refuse(claim, entries, str(error))
+                return _refuse(claim, entries, error.problem)
             record = None  # what cannot be read can be erased
         if record is not None and record.schema > SCHEMA_VERSION:
             log.warning("drain.newer_schema", review_id=claim.review_id, schema=record.schema)
             return None
         settled = settle(record, entries, policy.windows)
     except Exception as error:  # one review that breaks must not hold up the others
-        corrupt = isinstance(error, msgspec.DecodeError)
+        corrupt = isinstance(error, UNREADABLE)
         log.exception("drain.review_failed", review_id=claim.review_id, corrupt=corrupt)
         return None
     return _commit(claim.review_id, entries, settled, verify_at=_verify_at(settled, policy))
@@ -72,12 +73,17 @@ def _with_offer(entry: Entry, offered: Mapping[str, int]) -> Entry:
 
 def _refuse(claim: Claim, entries: list[Entry], problem: str) -> Commit:
     """Put the deliveries of a review whose record cannot be read into the dead letters, whence they can be retried."""
-    log.error("drain.corrupt_record", review_id=claim.review_id, error=problem, deliveries=len(entries))
-    return _commit(claim.review_id, entries, refuse(entries, problem), corrupt=claim.record or b"")
+    log.error("drain.corrupt_record", review_id=claim.review_id, reason=problem, deliveries=len(entries))
+    return _commit(claim.review_id, entries, refuse(entries, problem), corrupt=claim.record)
 
 
 def _commit(
-    review_id: int, entries: list[Entry], settled: Settled, *, corrupt: bytes = b"", verify_at: int | None = None
+    review_id: int,
+    entries: list[Entry],
+    settled: Settled,
+    *,
+    corrupt: bytes | None = None,
+    verify_at: int | None = None,
 ) -> Commit:
     first, last = entries[0].delivery_id, entries[-1].delivery_id
     again = {place: entry for place, entry in enumerate(entries) if entry.offered_at is not None}

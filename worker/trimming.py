@@ -3,11 +3,10 @@
 import time
 from typing import Any
 
-import msgspec
 import structlog
-from redis.exceptions import ResponseError
 
 from mirror.clock import now_ms
+from mirror.domain.record import CorruptError
 from mirror.storage import trimming
 from mirror.storage.store import Store
 
@@ -46,6 +45,7 @@ async def trim_histories(ctx: dict[str, Any], cursor: int = 0) -> None:
 async def _trim(store: Store, review_id: int, horizon: int) -> int:
     try:
         return await trimming.trim(store, review_id, horizon)
-    except (msgspec.DecodeError, ValueError, ResponseError) as error:
-        log.error("history.trim_failed", review_id=review_id, error=str(error))  # noqa: TRY400 - no code of ours failed
+    except CorruptError as error:
+        # No code of ours failed.
+        log.error("history.trim_failed", review_id=review_id, reason=error.problem)  # noqa: TRY400
         return 0

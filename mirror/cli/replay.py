@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import msgspec
-from redis.exceptions import ResponseError
 
 from mirror.bootstrap import EXIT_FAILED
 from mirror.cli.arguments import moment, review_id
 from mirror.cli.output import write, write_json
 from mirror.cli.progress import progress
 from mirror.domain.inbox import Entry
-from mirror.domain.record import Windows
+from mirror.domain.record import CorruptError, Windows
 from mirror.domain.replaying import Comparison, Mismatch, compare
 from mirror.settings import Settings
 from mirror.storage import deliveries, rebuilding
@@ -87,13 +86,13 @@ async def _chosen(store: Store, options: argparse.Namespace) -> AsyncIterator[tu
 async def _replay(store: Store, windows: Windows, review: int, options: argparse.Namespace, report: Report) -> None:
     try:
         stored, data = await rebuilding.read(store, review)
-    except (msgspec.DecodeError, ResponseError) as error:
-        reason = f"its history or its deliveries cannot be read: {error}"
+        if not _in_span(stored.deliveries, options):
+            return
+        found = compare(stored, windows)
+    except CorruptError as error:
+        reason = f"its history or its deliveries cannot be read: {error.problem}"
         report.inexact.append(Comparison(review, reason, [], [], None, []))
         return
-    if not _in_span(stored.deliveries, options):
-        return
-    found = compare(stored, windows)
     report.reviews += 1
     report.deliveries += len(stored.deliveries)
     if found.inexact is not None:

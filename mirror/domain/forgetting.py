@@ -15,6 +15,7 @@ from mirror.domain.decisions import Decision
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import SCHEMA_VERSION, Delivery, Record, Windows
+from mirror.domain.unreadable import UNREADABLE
 from mirror.domain.wire import OtherEvent, UndecodableError, decode
 
 FORGOTTEN = "forgotten"
@@ -51,7 +52,7 @@ def _tombstone(record: Record | None, entry: Entry) -> Record:
     at = entry.received_at
     try:
         review_id = _DEMAND.decode(entry.body).review_id
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise UndecodableError("not_a_demand", f"the body is not a demand to forget a review: {error}") from None
     return Record(
         schema=SCHEMA_VERSION,

@@ -28,6 +28,7 @@ from mirror.domain.inbox import Entry
 from mirror.domain.lifecycle import TRANSITIONS, Status, Trigger
 from mirror.domain.record import Delivery, Record
 from mirror.domain.review import clock, is_deleted, is_older
+from mirror.domain.unreadable import UNREADABLE
 from mirror.domain.wire import UndecodableError, decode_review
 
 SOURCES = frozenset({Source.VERIFICATION, Source.RECONCILIATION})
@@ -92,7 +93,7 @@ def _take(case: Case, asked: _Asked) -> Decision:
 def _asked(body: bytes) -> _Asked:
     try:
         return _ASKED.decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise UndecodableError("not_a_reading", f"the entry does not tell when Partoo was asked: {error}") from None
 
 

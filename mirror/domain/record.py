@@ -51,7 +51,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """
 
     # Not the current one by default, so that it is always stored: a later release must know what it reads. A record
-    # without it was written by the first release; see `reads.decode_record`.
+    # without it was written by the first release; see `mirror.storage.decoding`.
     schema: int = 0
     id: int
     status: Status

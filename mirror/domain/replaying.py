@@ -59,7 +59,10 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def compare(stored: Stored, windows: Windows) -> Comparison:
-    """Replay a review's kept deliveries with the reducer of today, and compare the outcome with what is stored."""
+    """Replay a review's kept deliveries with the reducer of today, and compare the outcome with what is stored.
+
+    Raises CorruptError where the stored history does not lead back to its first payload.
+    """
     if stored.record is not None and stored.record.forgotten_at is not None:
         return _not_compared(stored, "it was forgotten")
     trimmed = bool(stored.changes) and stored.changes[0].trimmed is not None

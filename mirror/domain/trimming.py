@@ -24,7 +24,10 @@ class Cut(msgspec.Struct, frozen=True):
 
 
 def cut(record: Record, changes: Sequence[Change], horizon: int) -> Cut | None:
-    """Find the cut that leaves as little as possible from before `horizon` (ms since 1970 UTC); None if none helps."""
+    """Find the cut that leaves as little as possible from before `horizon` (ms since 1970 UTC); None if none helps.
+
+    Raises CorruptError where the history does not lead back to its first payload.
+    """
     found = None
     for at, then in enumerate(records(first_payload(record, changes), changes)):
         if changes[at].received_at >= horizon:

@@ -13,6 +13,7 @@ from mirror.domain.inbox import encode_entry
 from mirror.domain.incidents import BACK, Thresholds, business_scope, partner_scope
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record
+from mirror.domain.unreadable import UNREADABLE
 from mirror.storage import keys
 from mirror.storage.packing import pack
 from mirror.storage.store import Store
@@ -103,7 +104,7 @@ def _check(record: bytes | None, counts_from: int, now: int) -> bytes:
         return b""
     try:
         missing = _MISSING.decode(record)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         # Not to be judged here: the drain says what is wrong with this record.
         missing = _Missing(Status.MISSING, counts_from)
     if missing.status is not Status.MISSING or missing.missing_since is None:

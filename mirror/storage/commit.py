@@ -24,8 +24,8 @@ class Commit(msgspec.Struct, frozen=True):
     """What to write for one review: the outcome of the first `count` entries of its inbox, and which these were.
 
     `verify_at`: when Partoo is to be asked about it (ms since 1970 UTC), 0 not at all, None as was settled before.
-    `corrupt` holds the bytes of a record that cannot be read: they are set aside, and the commit takes effect only
-    while they are the record. `redeliveries` are those of the entries that were expected, by their place.
+    `corrupt` holds the bytes, perhaps none, of a record that cannot be read: they are set aside, and the commit takes
+    effect only while they are the record. `redeliveries` are those of the entries that were expected, by their place.
     """
 
     review_id: int
@@ -34,7 +34,7 @@ class Commit(msgspec.Struct, frozen=True):
     count: int
     settled: Settled
     verify_at: int | None = None
-    corrupt: bytes = b""
+    corrupt: bytes | None = None
     redeliveries: Mapping[int, Entry] = {}
 
 
@@ -110,7 +110,7 @@ def _values(one: Commit, now: int) -> list[str | bytes]:
     values.append(str(len(counts)))
     for name, count in counts.items():
         values += [name, str(count)]
-    values += [one.corrupt, "1" if settled.forgets else ""]
+    values += ["" if one.corrupt is None else b"=" + one.corrupt, "1" if settled.forgets else ""]
     values.append(str(len(one.redeliveries)))
     for place, entry in one.redeliveries.items():
         values += [keys.OFFERED_PREFIX + digest(entry.body), str(place), encode_entry(entry)]

@@ -1,8 +1,8 @@
 """Records that could not be read: a worker has set their bytes aside, for whoever mends them."""
 
-import msgspec
-
-from mirror.storage import keys, reads
+from mirror.domain.record import CorruptError
+from mirror.storage import keys
+from mirror.storage.decoding import decode_record
 from mirror.storage.store import Store
 
 
@@ -15,12 +15,12 @@ async def reviews(store: Store) -> list[int]:
     if not ids:
         return []
     records = await store.redis.mget([keys.record(review_id) for review_id in ids])
-    return [review_id for review_id, data in zip(ids, records, strict=True) if data is not None and not _readable(data)]
+    return [one for one, data in zip(ids, records, strict=True) if data is not None and not _readable(one, data)]
 
 
-def _readable(data: bytes) -> bool:
+def _readable(review_id: int, data: bytes) -> bool:
     try:
-        reads.decode_record(data)
-    except msgspec.DecodeError:
+        decode_record(review_id, data)
+    except CorruptError:
         return False
     return True

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mirror.domain.dead_letters import DeadLetter, unreadable
+from mirror.domain.unreadable import UNREADABLE
 from mirror.storage import keys
 from mirror.storage.store import Store
 
@@ -45,7 +46,7 @@ async def read(store: Store, delivery_ids: Sequence[str]) -> list[DeadLetter]:
 def _decode(delivery_id: str, data: bytes) -> DeadLetter:
     try:
         return _LETTER.decode(data)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         return unreadable(delivery_id, data, str(error))
 
 

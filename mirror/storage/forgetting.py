@@ -3,10 +3,7 @@
 import random
 from collections.abc import AsyncIterator, Iterable, Sequence
 
-import msgspec
-
 from mirror.clock import now_ms
-from mirror.domain.changes import Change
 from mirror.domain.forgetting import (
     change_names,
     entry_is_by,
@@ -17,11 +14,12 @@ from mirror.domain.forgetting import (
 )
 from mirror.domain.inbox import decode_entry
 from mirror.domain.lifecycle import Status
-from mirror.domain.record import Record
+from mirror.domain.record import CorruptError, Record
+from mirror.domain.unreadable import UNREADABLE
 from mirror.storage import dead_letters, inbox, keys, reads
+from mirror.storage.decoding import decode_changes, decode_record
 from mirror.storage.store import Store
 
-_CHANGE = msgspec.json.Decoder(Change)
 # Few at a time: each key may hold a history, or the deliveries of two days.
 _SCAN_STEP = 200
 
@@ -42,18 +40,18 @@ async def not_forgotten(store: Store, review_ids: Sequence[int]) -> list[int]:
     if not review_ids:
         return []
     found = await store.redis.mget([keys.record(one) for one in review_ids])
-    return [one for one, data in zip(review_ids, found, strict=True) if not _is_tombstone(data)]
+    return [one for one, data in zip(review_ids, found, strict=True) if not _is_tombstone(one, data)]
 
 
-def _is_tombstone(data: bytes | None) -> bool:
-    record = _record(data)
+def _is_tombstone(review_id: int, data: bytes | None) -> bool:
+    record = _record(review_id, data)
     return record is not None and record.forgotten_at is not None
 
 
-def _record(data: bytes | None) -> Record | None:
+def _record(review_id: int, data: bytes | None) -> Record | None:
     try:
-        return None if data is None else reads.decode_record(data)
-    except msgspec.DecodeError:
+        return None if data is None else decode_record(review_id, data)
+    except CorruptError:
         return None
 
 
@@ -119,22 +117,22 @@ async def _values(store: Store, names: Sequence[str]) -> list[tuple[str, list[by
 
 def _shows(name: str, values: Sequence[bytes], author: str) -> bool:
     if name.endswith(keys.RECORD_SUFFIX):
-        record = _record(values[0])
+        record = _record(keys.review_of(name), values[0])
         return holds(values[0], author) if record is None else record_is_by(record, author)
     if name.endswith(keys.CHANGES_SUFFIX):
-        return any(_names(value, author) for value in values if holds(value, author))
+        return any(_names(keys.review_of(name), value, author) for value in values if holds(value, author))
     return any(_is_by(value, author) for value in values)
 
 
-def _names(change: bytes, author: str) -> bool:
+def _names(review_id: int, change: bytes, author: str) -> bool:
     try:
-        return change_names(_CHANGE.decode(change), author)
-    except msgspec.DecodeError:
+        return any(change_names(one, author) for one in decode_changes(review_id, [change]))
+    except CorruptError:
         return True  # it holds the name
 
 
 def _is_by(entry: bytes, author: str) -> bool:
     try:
         return entry_is_by(decode_entry(entry), author)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return holds(entry, author)

@@ -1,21 +1,16 @@
 """Reading the mirror: one review, its history, and lists of reviews."""
 
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import msgspec
-from redis.exceptions import ResponseError
 
 from mirror.domain.changes import Change
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import CorruptError, Record
 from mirror.domain.review import text_field
 from mirror.storage import keys
+from mirror.storage.decoding import decode_changes, decode_record, reading
 from mirror.storage.store import Store
-
-_RECORD = msgspec.json.Decoder(Record)
-_CHANGE = msgspec.json.Decoder(Change)
 
 # How many records one page may look at where the filters hide most of them, and how many at a time.
 MAX_SCANNED = 2_000
@@ -43,18 +38,11 @@ class Page(msgspec.Struct, frozen=True):
     corrupt: list[CorruptError]
 
 
-def decode_record(data: bytes) -> Record:
-    """Read a stored record. Raises msgspec.DecodeError if these are not the bytes of one."""
-    record = _RECORD.decode(data)
-    # The first release wrote what schema 1 is, and did not say so.
-    return record if record.schema else msgspec.structs.replace(record, schema=1)
-
-
 async def record(store: Store, review_id: int) -> Record | None:
     """Read one review. Raises CorruptError, or one of `connection.UNAVAILABLE`."""
-    with _reading(review_id):
+    with reading(review_id):
         data = await store.redis.get(keys.record(review_id))
-        return None if data is None else _checked(review_id, decode_record(data))
+        return None if data is None else decode_record(review_id, data)
 
 
 async def record_and_changes(store: Store, review_id: int) -> tuple[Record, list[Change]] | None:
@@ -62,14 +50,14 @@ async def record_and_changes(store: Store, review_id: int) -> tuple[Record, list
 
     Raises CorruptError, or one of `connection.UNAVAILABLE`.
     """
-    with _reading(review_id):
+    with reading(review_id):
         async with store.redis.pipeline(transaction=True) as pipe:
             pipe.get(keys.record(review_id))
             pipe.lrange(keys.changes(review_id), 0, -1)
             data, entries = await pipe.execute()
         if data is None:
             return None
-        record = _checked(review_id, decode_record(data))
+        record = decode_record(review_id, data)
         if not entries and record.forgotten_at is None:
             raise CorruptError(review_id, "its history is missing")
         return record, _changes(review_id, entries, 1)
@@ -81,7 +69,7 @@ async def changes_page(store: Store, review_id: int, before: int | None, limit: 
     Raises CorruptError, or one of `connection.UNAVAILABLE`.
     """
     name = keys.changes(review_id)
-    with _reading(review_id):
+    with reading(review_id):
         if before is None:
             return _changes(review_id, await store.redis.execute_command("LRANGE", name, -limit, -1), None)
         oldest = await store.redis.execute_command("LINDEX", name, 0)
@@ -100,33 +88,12 @@ async def changes_page(store: Store, review_id: int, before: int | None, limit: 
     return await changes_page(store, review_id, before, limit)
 
 
-@contextmanager
-def _reading(review_id: int) -> Iterator[None]:
-    """Make a CorruptError of whatever tells that a review's keys hold what the mirror has not written."""
-    try:
-        yield
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        # Of msgspec's messages one quotes a value.
-        problem = re.sub("^Invalid enum value .* - at ", "Invalid enum value - at ", str(error))
-        raise CorruptError(review_id, f"{type(error).__name__}, {problem[:200]}") from None
-    except ResponseError as error:
-        if "WRONGTYPE" in str(error):
-            raise CorruptError(review_id, "a key of it holds a value of another type") from None
-        raise
-
-
-def _checked(review_id: int, record: Record) -> Record:
-    if record.id != review_id or record.review.get("id") != review_id:
-        raise CorruptError(review_id, "its record is about another review")
-    return record
-
-
 def _changes(review_id: int, entries: Sequence[bytes], first: int | None) -> list[Change]:
     """Read a piece of a history, which begins with version `first` where that is known: a page's cursor rests on it.
 
     Where its beginning was trimmed, a history begins with another version than 1.
     """
-    changes = [_CHANGE.decode(entry) for entry in entries]
+    changes = decode_changes(review_id, entries)
     known = first is not None and not (changes and changes[0].trimmed is not None)
     start = first if known or not changes else changes[0].version
     if any(change.version != version for version, change in enumerate(changes, start or 1)):
@@ -221,8 +188,7 @@ async def records(store: Store, ids: Sequence[int]) -> list[Record | CorruptErro
 
 def _record_or_error(review_id: int, data: bytes) -> Record | CorruptError:
     try:
-        with _reading(review_id):
-            return _checked(review_id, decode_record(data))
+        return decode_record(review_id, data)
     except CorruptError as error:
         return error
 

@@ -3,36 +3,36 @@
 import msgspec
 
 from mirror.domain.absences import scope
-from mirror.domain.changes import Change
 from mirror.domain.inbox import decode_entry
 from mirror.domain.incidents import business_scope, partner_scope
 from mirror.domain.lifecycle import Status
-from mirror.domain.record import Record
+from mirror.domain.record import CorruptError, Record
 from mirror.domain.replaying import Comparison, Stored
 from mirror.domain.review import text_field
 from mirror.storage import keys, reads
+from mirror.storage.decoding import decode_changes, decode_record, reading
 from mirror.storage.store import Store
 
-_CHANGE = msgspec.json.Decoder(Change)
 _ENCODE = msgspec.json.Encoder().encode
 
 
 async def read(store: Store, review_id: int) -> tuple[Stored, bytes]:
     """Read a review with its kept deliveries, and its record as stored, empty if there is none.
 
-    Raises msgspec.DecodeError if its history cannot be read, or one of `connection.UNAVAILABLE`.
+    Raises CorruptError if its history or its deliveries cannot be read, or one of `connection.UNAVAILABLE`.
     """
-    async with store.redis.pipeline(transaction=True) as pipe:
-        pipe.get(keys.record(review_id))
-        pipe.lrange(keys.changes(review_id), 0, -1)
-        pipe.lrange(keys.deliveries(review_id), 0, -1)
-        data, changes, deliveries = await pipe.execute()
+    with reading(review_id):
+        async with store.redis.pipeline(transaction=True) as pipe:
+            pipe.get(keys.record(review_id))
+            pipe.lrange(keys.changes(review_id), 0, -1)
+            pipe.lrange(keys.deliveries(review_id), 0, -1)
+            data, changes, deliveries = await pipe.execute()
+        entries = [decode_entry(entry) for entry in deliveries]
     try:
-        record = None if data is None else reads.decode_record(data)
-    except msgspec.DecodeError:
+        record = None if data is None else decode_record(review_id, data)
+    except CorruptError:
         record = None
-    entries = [decode_entry(entry) for entry in deliveries]
-    return Stored(review_id, record, [_CHANGE.decode(change) for change in changes], entries), data or b""
+    return Stored(review_id, record, decode_changes(review_id, changes), entries), data or b""
 
 
 async def rebuild(store: Store, comparison: Comparison, before: Record | None, stored: bytes) -> bool:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
+from mirror.domain.unreadable import UNREADABLE
 from mirror.storage import keys
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
@@ -48,7 +49,7 @@ async def load(store: Store, scope: str) -> Position | None:
     data = await store.redis.get(keys.reconciliation(scope))
     try:
         return None if data is None else msgspec.json.decode(data, type=Position)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 

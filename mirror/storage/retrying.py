@@ -6,10 +6,11 @@ import msgspec
 
 from mirror.domain.dead_letters import CORRUPT_RECORD, UNREADABLE_LETTER, DeadLetter
 from mirror.domain.inbox import encode_entry
-from mirror.domain.record import Record, Windows
+from mirror.domain.record import CorruptError, Record, Windows
 from mirror.domain.settling import settle
 from mirror.domain.wire import OtherEvent, UndecodableError, decode
-from mirror.storage import dead_letters, keys, reads
+from mirror.storage import dead_letters, keys
+from mirror.storage.decoding import decode_record
 from mirror.storage.store import Store
 
 
@@ -69,9 +70,9 @@ def _review_id(letter: DeadLetter) -> int | None:
 async def _record(store: Store, review_id: int) -> Record | None:
     data = await store.redis.get(keys.record(review_id))
     try:
-        return None if data is None else reads.decode_record(data)
-    except msgspec.DecodeError as error:
-        message = f"the record of review {review_id} in Redis cannot be read: {error}"
+        return None if data is None else decode_record(review_id, data)
+    except CorruptError as error:
+        message = f"the record of review {review_id} in Redis cannot be read: {error.problem}"
         raise StillUnreadableError(CORRUPT_RECORD, message) from None
 
 

@@ -15,8 +15,9 @@ from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
 from mirror.domain.record import Windows
 from mirror.domain.settling import settle
-from mirror.storage import dead_letters, inbox, keys, reads, workers
+from mirror.storage import dead_letters, inbox, keys, workers
 from mirror.storage.commit import Commit, commit
+from mirror.storage.decoding import decode_record
 from mirror.storage.store import Store
 from simulator.api import ApiOptions, FixedReviews, make_api
 from tests.stack.processes import environment
@@ -51,7 +52,7 @@ async def apply(store: Store, *reviews: dict[str, Any], gap_ms: int = 0, known: 
         await inbox.accept(store, [(review["id"], entry)])
     for claimed in await inbox.claim(store):
         entries = [decode_entry(data) for data in claimed.entries]
-        before = reads.decode_record(claimed.record) if known and claimed.record is not None else None
+        before = decode_record(claimed.review_id, claimed.record) if known and claimed.record is not None else None
         decided = settle(before, entries, Windows())
         one = Commit(claimed.review_id, entries[0].delivery_id, entries[-1].delivery_id, len(entries), decided)
         assert await commit(store, [one], start) == [True]

@@ -4,11 +4,13 @@ import json
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from mirror.clock import iso, now_ms
 from mirror.storage import keys, reads, trimming
 from mirror.storage.store import Store
 from tests.cli.test_cli import mirror as run
+from tests.corrupt import BAD_RECORDS
 from tests.mirror.mirrored import DAY, HOUR, mirror
 from tests.support import READ, Client, make_review
 from worker import trimming as job
@@ -66,18 +68,23 @@ async def test_a_cut_that_was_overtaken_does_nothing(store: Store, monkeypatch: 
     assert await store.redis.execute_command("LLEN", keys.changes(34)) == 3
 
 
-async def test_a_review_that_cannot_be_read_holds_up_no_other(store: Store) -> None:
-    await story(store, 1)
+@pytest.mark.parametrize("name", BAD_RECORDS)
+async def test_a_review_that_cannot_be_read_holds_up_no_other_and_keeps_its_history(store: Store, name: str) -> None:
     await story(store, 2)
-    await store.redis.set(keys.record(1), b"{}")
-    await trim(store)
+    await story(store, 34)
+    await store.redis.set(keys.record(34), BAD_RECORDS[name])
+    with capture_logs() as lines:
+        await trim(store)
     assert await versions(store, 2) == [3, 4]
+    assert await store.redis.execute_command("LLEN", keys.changes(34)) == 4
+    assert [line["review_id"] for line in lines if line["event"] == "history.trim_failed"] == [34]
 
 
-async def test_a_history_that_cannot_be_read_holds_up_no_other(store: Store) -> None:
+@pytest.mark.parametrize("entry", [b"no change", b'{"kind":"\xff"}', b"[" * 100_000])
+async def test_a_history_that_cannot_be_read_holds_up_no_other(store: Store, entry: bytes) -> None:
     for review_id in (1, 2, 3):
         await story(store, review_id)
-    await store.redis.execute_command("LSET", keys.changes(1), 1, b"no change")
+    await store.redis.execute_command("LSET", keys.changes(1), 1, entry)
     await store.redis.delete(keys.changes(3))
     await store.redis.set(keys.changes(3), b"no list")
     await trim(store)

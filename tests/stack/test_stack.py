@@ -22,6 +22,7 @@ from mirror.domain.wire import decode_review
 from mirror.settings import Settings
 from mirror.storage import inbox, keys, reads
 from mirror.storage.connection import connect
+from mirror.storage.decoding import decode_record
 from mirror.storage.store import Store
 from tests.domain.stories import fold
 from tests.stack import processes
@@ -340,5 +341,5 @@ def test_the_record_is_readable_without_the_mirror(server: RedisServer, tmp_path
         data = client.get(keys.record(34))
         client.close()
     assert isinstance(data, bytes)
-    assert isinstance(reads.decode_record(data), Record)
+    assert isinstance(decode_record(34, data), Record)
     assert data.startswith(b'{"')

@@ -17,6 +17,7 @@ from mirror.storage import inbox, keys, reads
 from mirror.storage.store import Store
 from mirror.views import record_view
 from tests.conftest import running_worker
+from tests.corrupt import BAD_RECORDS
 from tests.support import make_body, make_deletion, make_review, make_settings, wait_until
 from tests.worker.support import DAY, GRACE, HOUR, START, Mirror
 from worker.deciding import Policy
@@ -147,13 +148,20 @@ async def test_an_absence_whose_record_is_lost_is_dropped(mirror: Mirror) -> Non
     assert await mirror.inbox() == []
 
 
-async def test_a_record_that_cannot_be_read_is_left_to_the_drain_to_tell_and_holds_up_no_other(
-    mirror: Mirror, lines: list[EventDict]
-) -> None:
+@pytest.mark.parametrize("name", BAD_RECORDS)
+async def test_a_record_that_cannot_be_read_holds_up_no_other_absence(mirror: Mirror, name: str) -> None:
     await mirror.vanish(34, 35)
-    await mirror.store.redis.set(keys.record(34), b"{")
+    await mirror.store.redis.set(keys.record(34), BAD_RECORDS[name])
     await mirror.later(GRACE)
     assert (await mirror.record(35)).status is Status.GONE
+
+
+async def test_a_record_that_cannot_be_read_is_left_to_the_drain_to_tell(
+    mirror: Mirror, lines: list[EventDict]
+) -> None:
+    await mirror.vanish(34)
+    await mirror.store.redis.set(keys.record(34), b"{")
+    await mirror.later(GRACE)
     (line,) = [line for line in lines if line["event"] == "drain.corrupt_record"]
     assert line["review_id"] == 34
 

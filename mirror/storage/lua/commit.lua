@@ -54,7 +54,7 @@ local function read_commit()
         changes = read_rows(4), -- entry ('' where only the feed tells of it), version, kind, delivery id
         letters = read_rows(2), -- delivery id, letter
         counts = read_rows(2), -- name, increment
-        corrupt = read(), -- a record that cannot be read, else ''
+        corrupt = read(), -- '=' and a record that cannot be read, else ''
         forget = read() ~= '', -- keep nothing of the review but its record, a tombstone
         redeliveries = read_rows(3), -- key by which each was expected, its place, the entry to keep of it
         turns = read_rows(5), -- of absences: kind, moment, partner, business, what to count
@@ -157,10 +157,11 @@ local function write(commit)
         return 0
     end
     if commit.corrupt ~= '' then
-        if redis.call('GET', prefix .. RECORD) ~= commit.corrupt then
+        local corrupt = string.sub(commit.corrupt, 2)
+        if redis.call('GET', prefix .. RECORD) ~= corrupt then
             return 0 -- mended since it was read
         end
-        redis.call('HSET', CORRUPT, commit.review_id, commit.corrupt)
+        redis.call('HSET', CORRUPT, commit.review_id, corrupt)
     end
     redis.call('LLEN', changes) -- a key of another type must fail before anything is written; so does the next
     schedule(commit, take_out(inbox, deliveries, commit))
