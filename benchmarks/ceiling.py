@@ -15,7 +15,7 @@ from benchmarks.requests import SIGNER
 from mirror.bootstrap import settle_memory
 from mirror.domain.signature import parse_public_keys, verify
 from mirror.domain.wire import SIGNATURE_HEADER
-from service.body import read_body
+from service.body import BodyReader
 from service.delivery import Delivery
 from service.errors import json_response
 from service.in_flight import IN_FLIGHT, InFlight
@@ -25,6 +25,7 @@ from service.server import RUNNER_OPTIONS
 from service.webhook import make_delivery
 
 KEYS = parse_public_keys(SIGNER.public_key)
+BODIES = BodyReader()
 
 
 def _accepted() -> web.Response:
@@ -32,13 +33,13 @@ def _accepted() -> web.Response:
 
 
 async def read_and_verify(request: web.Request) -> web.Response:
-    body = await read_body(request)
+    body = await BODIES.read(request)
     verify(KEYS, body, request.headers.getall(SIGNATURE_HEADER, []))
     return _accepted()
 
 
 async def read_only(request: web.Request) -> web.Response:
-    await read_body(request)
+    await BODIES.read(request)
     return _accepted()
 
 
@@ -49,11 +50,11 @@ class _Nowhere:
         delivery.done.set_result("accepted")
 
 
-INTAKE = Intake(KEYS, _Nowhere())
+INTAKE = Intake(KEYS, _Nowhere(), lambda _body: None)
 
 
 async def take_together(request: web.Request) -> web.Response:
-    delivery = make_delivery(request, await read_body(request), time.perf_counter())
+    delivery = make_delivery(request, await BODIES.read(request), time.perf_counter())
     INTAKE.take(delivery)
     await delivery.done
     return _accepted()

@@ -41,7 +41,7 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     tally = Tally(read_store)
     outcomes = Outcomes(tally, redeliveries)
     acknowledger = Acknowledger(store, nudger, pressure, outcomes.accepted)
-    intake = Intake(settings.partoo_public_keys, acknowledger)
+    intake = Intake(settings.partoo_public_keys, acknowledger, redeliveries.offered)
     app[SETTINGS] = settings
     app[IN_FLIGHT] = InFlight()
     app[READ_STORE] = read_store

@@ -3,6 +3,7 @@
     ServiceError                   status, code, message, headers
       NotStoredError               503: Redis cannot store or read now; Partoo sends what got this again
       NearlyFullError              503: Redis nears its limit, and what is left of it is for the workers
+      BusyError                    503: too many bodies are on their way at once
 
 The answer is `{"error": {"code": "snake_case", "message": "…", "request_id": "…"}}`.
 """
@@ -52,6 +53,14 @@ class NearlyFullError(ServiceError):
     def __init__(self) -> None:
         message = "Redis is nearly full: new deliveries are refused until workers have made room; try again"
         super().__init__(503, "nearly_full", message, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+class BusyError(ServiceError):
+    """What is on its way to this process would take more memory than it may."""
+
+    def __init__(self) -> None:
+        message = "too many bodies are on their way at once; try again"
+        super().__init__(503, "busy", message, {"Retry-After": str(RETRY_AFTER_S)}, close=True)
 
 
 def as_service_error(error: Exception) -> ServiceError:

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import msgspec
+
 from mirror.domain.signature import PublicKey, SignatureError, verify
 from mirror.domain.wire import SIGNATURE_HEADER, TRYOUT_HEADER, identify
 from service.delivery import Delivery
@@ -23,9 +25,14 @@ class Acknowledging(Protocol):
 
 
 class Intake:
-    def __init__(self, keys: Sequence[PublicKey], acknowledger: Acknowledging) -> None:
+    """`offered` tells of a body when it was first offered, if that is known here."""
+
+    def __init__(
+        self, keys: Sequence[PublicKey], acknowledger: Acknowledging, offered: Callable[[bytes], int | None]
+    ) -> None:
         self._keys = keys
         self._acknowledger = acknowledger
+        self._offered = offered
         self._arrived: list[Delivery] = []
 
     def take(self, delivery: Delivery) -> None:
@@ -40,7 +47,7 @@ class Intake:
 
     def _take_all(self) -> None:
         deliveries, self._arrived = self._arrived, []
-        for step in (self._verify, _read, self._acknowledger.add):
+        for step in (self._verify, self._read, self._acknowledger.add):
             for delivery in deliveries:
                 if not delivery.done.done():
                     _do(step, delivery)
@@ -52,18 +59,20 @@ class Intake:
         except SignatureError as error:
             raise ServiceError(401, error.code, str(error)) from None
 
-
-def _read(delivery: Delivery) -> None:
-    if TRYOUT_HEADER in delivery.request.headers:
-        delivery.done.set_result("tryout")
-        return
-    event_type, review_id = identify(delivery.entry.body)
-    if review_id is None:
-        delivery.facts = {"type": event_type[:_MAX_TYPE_CHARS]}
-        delivery.done.set_result("ignored")
-    else:
-        delivery.facts = {"type": event_type, "review_id": review_id}
-        delivery.review_id = review_id
+    def _read(self, delivery: Delivery) -> None:
+        if TRYOUT_HEADER in delivery.request.headers:
+            delivery.done.set_result("tryout")
+            return
+        event_type, review_id = identify(delivery.entry.body)
+        if review_id is None:
+            delivery.facts = {"type": event_type[:_MAX_TYPE_CHARS]}
+            delivery.done.set_result("ignored")
+        else:
+            delivery.facts = {"type": event_type, "review_id": review_id}
+            delivery.review_id = review_id
+            offered_at = self._offered(delivery.entry.body)
+            if offered_at is not None:
+                delivery.entry = msgspec.structs.replace(delivery.entry, offered_at=offered_at)
 
 
 def _do(step: Callable[[Delivery], None], delivery: Delivery) -> None:

@@ -44,13 +44,14 @@ ERRORS: dict[str, tuple[int, str]] = {
     "internal_error": (500, "An error of ours; it is in the log."),
     "corrupt_record": (500, "What Redis holds of this review cannot be read; it is in the log."),
     "unavailable": (503, f"Redis is away, full or too slow: send again after {RETRY_AFTER_S} s."),
+    "busy": (503, f"Too many bodies are on their way at once: send again after {RETRY_AFTER_S} s."),
     "nearly_full": (503, f"Redis nears its memory limit: send again after {RETRY_AFTER_S} s."),
     "not_ready": (503, "The mirror as a whole does not work; `problems` says why."),
 }
 _ALWAYS = ("bad_request", "method_not_allowed", "internal_error")
 _DELIVERY = (
     *("bad_body", "signature_missing", "signature_malformed", "signature_wrong", "not_found", "body_timeout"),
-    *("body_too_large", "unsupported_encoding", "unavailable", "nearly_full"),
+    *("body_too_large", "unsupported_encoding", "unavailable", "nearly_full", "busy"),
 )
 _READING = ("bad_parameter", "unauthorized", "read_api_closed", "unavailable")
 

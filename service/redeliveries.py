@@ -9,7 +9,7 @@ from mirror.storage.store import Store
 
 # Sooner than a redelivery comes: Partoo backs off exponentially, from what is hardly less than a second.
 FLUSH_INTERVAL_S = 0.2
-# While Redis is away, each delivery is one; past this many, the rest come without a word before them.
+# While Redis is away, every delivery is expected again; beyond this many, the rest are not noted.
 MAX_KEPT = 10_000
 
 
@@ -26,8 +26,15 @@ class Redeliveries:
         if len(self._offers) < MAX_KEPT:
             self._offers.setdefault(redeliveries.digest(body), offered_at)
 
+    def offered(self, body: bytes) -> int | None:
+        """Tell when a body was first offered (ms since 1970 UTC), where Redis has not been told of it yet.
+
+        After an outage the redeliveries come as soon as Redis is back, perhaps sooner than `run` gets through to it.
+        """
+        return self._offers.get(redeliveries.digest(body)) if self._offers else None
+
     def arrived(self, body: bytes) -> None:
-        """Expect no longer what has been stored now."""
+        """Expect no longer what has been stored now, with what `offered` tells of it."""
         if self._offers:
             self._offers.pop(redeliveries.digest(body), None)
 

@@ -15,7 +15,7 @@ from mirror.storage import dead_letters
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from service.access import check_secret
-from service.body import read_body
+from service.body import BodyReader
 from service.delivery import Delivery
 from service.errors import ServiceError, json_response
 from service.intake import Intake
@@ -29,6 +29,7 @@ class Webhook:
         self._pressure = pressure
         self._intake = intake
         self._outcomes = outcomes
+        self._bodies = BodyReader()
 
     async def receive(self, request: web.Request) -> web.Response:
         """Verify, read and store a delivery, then acknowledge it: no 200 before it is in Redis."""
@@ -36,7 +37,7 @@ class Webhook:
         delivery = None
         try:
             check_secret(request)
-            delivery = make_delivery(request, await read_body(request), started)
+            delivery = make_delivery(request, await self._bodies.read(request), started)
             status = await self._take(delivery)
         except (ServiceError, *UNAVAILABLE) as error:
             raise self._outcomes.rejected(request, delivery, error) from None

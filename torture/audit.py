@@ -61,9 +61,9 @@ def _fold(entries: Sequence[Entry], batches: Sequence[int], windows: Windows) ->
 
 
 def _decide(record: Record | None, entries: Sequence[Entry], windows: Windows) -> Settled:
-    """Decide as a worker does: a delivery that was stored, but not acknowledged, is not its own redelivery."""
+    """Decide as a worker does: what was offered later than a delivery is about a later one."""
     again = [
-        msgspec.structs.replace(entry, offered_at=None) if (entry.offered_at or 0) >= entry.received_at else entry
+        msgspec.structs.replace(entry, offered_at=None) if (entry.offered_at or 0) > entry.received_at else entry
         for entry in entries
     ]
     return settle(record, again, windows)

@@ -52,6 +52,8 @@ class _Reader:
             review_id, part = _key_of_review(key)
             if part == keys.INBOX_SUFFIX:
                 self._read_inbox(name, review_id, arguments, taken)
+            elif part == keys.DELIVERIES_SUFFIX and name == b"LSET":
+                self._read_kept(review_id, decode_entry(arguments[1]))
             elif part in (keys.RECORD_SUFFIX, keys.CHANGES_SUFFIX):
                 changed.add(review_id)
             elif name == b"SET" and key.startswith(OFFERED):
@@ -75,6 +77,12 @@ class _Reader:
             taken[review_id] += 1
         elif name == b"RENAME":
             taken[review_id] += len(accepted) - self._applied[review_id]
+
+    def _read_kept(self, review_id: int, kept: Entry) -> None:
+        """Take over what the worker knew of a delivery when it decided on it."""
+        accepted = self.writes.accepted[review_id]
+        place = next(place for place, entry in enumerate(accepted) if entry.delivery_id == kept.delivery_id)
+        accepted[place] = kept
 
     def _apply(self, review_id: int, count: int, used_up: Mapping[bytes, int]) -> None:
         accepted, first = self.writes.accepted[review_id], self._applied[review_id]

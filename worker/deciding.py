@@ -40,6 +40,9 @@ def decide(claim: Claim, policy: Policy, offered: Mapping[str, int]) -> Commit |
 
     `offered`: when bodies, by their digests, were first offered without being acknowledged.
     """
+    if claim.problem is not None:
+        log.error("drain.review_failed", review_id=claim.review_id, corrupt=True, reason=claim.problem)
+        return None
     try:
         entries = [_with_offer(decode_entry(data), offered) for data in claim.entries]
         try:
@@ -66,9 +69,9 @@ def digests(claim: Claim) -> list[str]:
 
 def _with_offer(entry: Entry, offered: Mapping[str, int]) -> Entry:
     offered_at = offered.get(digest(entry.body)) if offered and entry.source is Source.WEBHOOK else None
-    # The delivery that was not acknowledged may itself have been stored: it is not its own redelivery.
-    is_again = offered_at is not None and offered_at < entry.received_at
-    return msgspec.structs.replace(entry, offered_at=offered_at) if is_again else entry
+    # The same moment: it is no redelivery, but what was not acknowledged, stored all the same, and perhaps late.
+    known = offered_at is not None and offered_at <= entry.received_at
+    return msgspec.structs.replace(entry, offered_at=offered_at) if known else entry
 
 
 def _refuse(claim: Claim, entries: list[Entry], problem: str) -> Commit:

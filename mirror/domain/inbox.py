@@ -1,8 +1,8 @@
 """What waits for a review: entries of its inbox. Performs no I/O.
 
 An inbox entry is a header, a line end, and the raw body as it was received. The header is a JSON array that begins with
-the delivery id, which begins with the time of receipt: the Lua scripts read both at their fixed places. That of a
-redelivery, once it is applied and kept, ends with the time at which it was first offered, for replay.
+the delivery id, which begins with the time of receipt: the Lua scripts read both at their fixed places. That of an
+entry of which is known when it was first offered ends with that time; once applied it is kept with it, for replay.
 """
 
 import msgspec
@@ -13,8 +13,8 @@ from mirror.domain.changes import Source
 class Entry(msgspec.Struct, frozen=True):
     """One accepted delivery as it waits. `received_at` is in milliseconds since 1970 UTC; `body` is raw.
 
-    `offered_at`: when the same body was first offered, if Partoo did not get the acknowledgement of that. It is
-    found out when the entry is decided on.
+    `offered_at`: when the same body was first offered, if Partoo did not get the acknowledgement of that. The process
+    that accepts it may know, or it is found out when the entry is decided on.
     """
 
     delivery_id: str

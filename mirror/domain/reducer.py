@@ -51,7 +51,7 @@ def reduce(record: Record | None, delivery: Delivery, windows: Windows) -> Decis
     if not delta.fields:
         return unchanged(case)
     decision = _judge(case, delta, windows)
-    if decision.change is not None and decision.doubt and _was_offered_before_the_last_change(case):
+    if decision.change is not None and decision.doubt and _is_late(case):
         return stale(case, "a redelivery: it was first sent before what made the last change", Doubt.UNPROVEN)
     return decision
 
@@ -63,10 +63,16 @@ def _judge(case: Case, delta: Difference, windows: Windows) -> Decision:
     return _update_missing(case, delta, windows) if deleted else _reappear(case, windows)
 
 
-def _was_offered_before_the_last_change(case: Case) -> bool:
+def _is_late(case: Case) -> bool:
+    """Tell whether it was first offered before what made the last change, and has not been accepted since then."""
     record, offered_at = case.record, case.delivery.offered_at
+    if offered_at is None:
+        return False
     # What made that change may itself have been offered long before it was accepted.
-    return offered_at is not None and offered_at < (record.last_offered_at or record.last_changed_at)
+    before_the_last_change = offered_at < (record.last_offered_at or record.last_changed_at)
+    # Another web process may have stored it before the one that had to refuse it could tell Redis of that.
+    same = record.last_live is not None and not difference(record.last_live, case.delivery.review).fields
+    return before_the_last_change and not (same and offered_at < record.live_received_at)
 
 
 def _update_live(case: Case, delta: Difference, windows: Windows) -> Decision:

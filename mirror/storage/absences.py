@@ -93,7 +93,7 @@ async def put_checks(store: Store, now: int, grace: int) -> int:
     parts: list[str | bytes] = []
     for (review_id, score), record in zip(due, records, strict=True):
         parts += [review_id, b"%d" % score, _check(record, int(score), now)]
-    args = [keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, pack(parts)]
+    args = [keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, now, pack(parts)]
     await store.check(keys=[keys.ABSENCES, keys.WAITING, keys.DUE], args=args)
     return len(due)
 

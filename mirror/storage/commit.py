@@ -25,7 +25,8 @@ class Commit(msgspec.Struct, frozen=True):
 
     `verify_at`: when Partoo is to be asked about it (ms since 1970 UTC), 0 not at all, None as was settled before.
     `corrupt` holds the bytes, perhaps none, of a record that cannot be read: they are set aside, and the commit takes
-    effect only while they are the record. `redeliveries` are those of the entries that were expected, by their place.
+    effect only while they are the record. `redeliveries` are those of the entries of which is known when they were
+    offered first, by their place.
     """
 
     review_id: int
@@ -113,8 +114,14 @@ def _values(one: Commit, now: int) -> list[str | bytes]:
     values += ["" if one.corrupt is None else b"=" + one.corrupt, "1" if settled.forgets else ""]
     values.append(str(len(one.redeliveries)))
     for place, entry in one.redeliveries.items():
-        values += [keys.OFFERED_PREFIX + digest(entry.body), str(place), encode_entry(entry)]
+        values += [_used_up(entry), str(place), encode_entry(entry)]
     return values + absences.rows(before, settled.decisions)
+
+
+def _used_up(entry: Entry) -> str:
+    """Name the key by which a redelivery was expected; "" for what was offered once, and will come again."""
+    is_again = entry.offered_at is not None and entry.offered_at < entry.received_at
+    return keys.OFFERED_PREFIX + digest(entry.body) if is_again else ""
 
 
 def _row(change: Change) -> tuple[str | bytes, ...]:

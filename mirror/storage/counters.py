@@ -10,11 +10,14 @@ _COUNT = re.compile(rb"-?[0-9]{1,19}")
 
 
 async def add(store: Store, counts: Mapping[str, int]) -> None:
-    """Add to counters. Raises one of `connection.UNAVAILABLE`."""
+    """Add to counters; what stands in the place of one and is no count is left alone, and the others are added to.
+
+    Raises one of `connection.UNAVAILABLE`, and has added to none then, or to all.
+    """
     async with store.redis.pipeline(transaction=True) as pipe:
         for name, count in counts.items():
             pipe.hincrby(keys.COUNTERS, name, count)
-        await pipe.execute()
+        await pipe.execute(raise_on_error=False)
 
 
 async def read(store: Store) -> dict[str, int]:

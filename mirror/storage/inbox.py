@@ -18,11 +18,15 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A review to work on: its record as stored, None if not mirrored yet, and the oldest entries of its inbox."""
+    """A review to work on: its record as stored, None if not mirrored yet, and the oldest entries of its inbox.
+
+    `problem`: Redis's error where a key of the review is of another type; then nothing of it could be read.
+    """
 
     review_id: int
     record: bytes | None
     entries: list[bytes]
+    problem: str | None = None
 
 
 class Backlog(msgspec.Struct, frozen=True):
@@ -65,7 +69,10 @@ async def claim(store: Store) -> list[Claim]:
         keys.INBOX_SUFFIX,
     ]
     claimed = await store.claim(keys=[keys.DUE, keys.WAITING, keys.NUDGE], args=args)
-    return [Claim(int(review_id), record, entries) for review_id, record, entries in claimed]
+    return [
+        Claim(int(review_id), record, entries, problem[0].decode() if problem else None)
+        for review_id, record, entries, *problem in claimed
+    ]
 
 
 async def backlog(store: Store) -> Backlog:

@@ -1,5 +1,11 @@
 """What scripts do once for all reviews of a batch is right for each of them."""
 
+import secrets
+
+import pytest
+from redis.exceptions import ResponseError
+from structlog.testing import capture_logs
+
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
@@ -11,11 +17,13 @@ from tests.support import make_body, make_review
 from worker.deciding import Policy, decide
 
 
+def entry_about(review_id: int, at: int) -> tuple[int, Entry]:
+    return review_id, Entry(make_delivery_id(at, review_id), at, Source.WEBHOOK, make_body(make_review(review_id)))
+
+
 async def test_any_number_of_deliveries_is_accepted_in_one_write(store: Store) -> None:
     now, reviews = now_ms(), range(1_201)
-    entries = [
-        (one, Entry(make_delivery_id(now, one), now, Source.WEBHOOK, make_body(make_review(one)))) for one in reviews
-    ]
+    entries = [entry_about(one, now) for one in reviews]
     await inbox.accept(store, entries)
     expected = {b"%d" % one for one in reviews}
     for index in (keys.WAITING, keys.DUE):
@@ -51,6 +59,53 @@ async def test_reviews_of_a_claim_are_not_due_before_its_lease_ends(store: Store
     assert len(first) == inbox.MAX_REVIEWS
     assert {one.review_id for one in (*first, *second)} == set(reviews)
     assert third == []
+
+
+@pytest.mark.parametrize("spoiled", [keys.inbox(2), keys.WAITING])
+async def test_a_group_of_which_one_cannot_be_stored_is_not_stored_at_all_however_often_it_is_tried(
+    store: Store, monkeypatch: pytest.MonkeyPatch, spoiled: str
+) -> None:
+    # The same token: the same write, tried again because its answer was lost.
+    monkeypatch.setattr(secrets, "token_hex", lambda _bytes: "same")
+    await store.redis.set(spoiled, "of another type")
+    now = now_ms()
+    group = [entry_about(one, now) for one in (1, 2)]
+    for _ in range(2):
+        with pytest.raises(ResponseError, match="WRONGTYPE"):
+            await inbox.accept(store, group)
+    await store.redis.delete(spoiled)
+    assert [await inbox.waiting_for(store, one) for one in (1, 2)] == [0, 0]
+    assert (await inbox.backlog(store)).reviews == 0
+    await inbox.accept(store, group)
+    assert [await inbox.waiting_for(store, one) for one in (1, 2)] == [1, 1]
+
+
+async def test_something_else_than_a_count_keeps_nothing_from_being_stored_applied_and_told(store: Store) -> None:
+    for name in ("deliveries:accepted", "decisions:first_seen"):
+        await store.redis.execute_command("HSET", keys.COUNTERS, name, "many")
+    for review_id in (1, 2):
+        await accept(store, review_id, make_body(make_review(review_id)))
+    with capture_logs() as lines:
+        await drain(store)
+    assert [line["review_id"] for line in lines if line["event"] == "review.first_seen"] == [1, 2]
+    assert (await inbox.backlog(store)).reviews == 0
+    await counters.add(store, {"decisions:first_seen": 1, "ambiguous": 2})
+    assert (await counters.read(store))["ambiguous"] == 2
+
+
+@pytest.mark.parametrize("name", [keys.record(2), keys.inbox(2)])
+async def test_a_key_of_another_type_holds_up_no_other_review(store: Store, name: str) -> None:
+    for review_id in (1, 2, 3):
+        await accept(store, review_id, make_body(make_review(review_id)))
+    await store.redis.delete(name)
+    await store.redis.execute_command("SADD", name, "a")
+    with capture_logs() as lines:
+        await drain(store)
+    assert [line["review_id"] for line in lines if line["event"] == "review.first_seen"] == [1, 3]
+    [failed] = [line for line in lines if line["event"] == "drain.review_failed"]
+    assert (failed["review_id"], failed["corrupt"]) == (2, True)
+    assert "WRONGTYPE" in failed["reason"]
+    assert (await inbox.backlog(store)).reviews == 1
 
 
 def _decide(claim: inbox.Claim) -> Commit:

@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 
 from mirror.storage.store import Store
+from service import body
 from tests.service.support import check_that_nothing_is_open, exchange, inbox_of, statuses
 from tests.service.support import request as any_request
 from tests.support import SIGNER, Client, make_body, make_review
@@ -168,3 +169,27 @@ async def test_what_never_ends_is_hung_up_on(hasty: Client, store: Store, name: 
     assert len(statuses(answers)) <= 1
     assert await inbox_of(store, 34) == []
     await check_that_nothing_is_open(hasty)
+
+
+async def test_bodies_that_never_end_take_a_bounded_part_of_the_memory(
+    service: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body, "MAX_HELD_BYTES", 300_000)
+    unfinished = request(SIGNATURE, "Content-Length: 200000", body=b"a" * 199_999)
+    held = [await asyncio.open_connection(service.host, service.port) for _ in range(2)]
+    try:
+        for _, writer in held:
+            writer.write(unfinished)
+        # One of them is refused, and what it took is free again.
+        answers = [asyncio.create_task(reader.read(12)) for reader, _ in held]
+        done, waiting = await asyncio.wait(answers, timeout=2, return_when=asyncio.FIRST_COMPLETED)
+        assert [answer.result() for answer in done] == [b"HTTP/1.1 503"]
+        assert len(waiting) == 1
+        # An ordinary delivery is none of them.
+        assert (await exchange(service, request(SIGNATURE, LENGTH))).status == 200
+        assert (await exchange(service, request(SIGNATURE, CHUNKED, body=CHUNKS))).status == 200
+    finally:
+        for answer in waiting:
+            answer.cancel()
+        for _, writer in held:
+            writer.close()

@@ -29,7 +29,7 @@ BODY = make_body(make_review())
 @pytest.fixture
 def taking(store: Store) -> Intake:
     acknowledger: Acknowledger[Delivery] = Acknowledger(store, Nudger(store), Pressure(store), lambda _group: None)
-    return Intake(parse_public_keys(SIGNER.public_key), acknowledger)
+    return Intake(parse_public_keys(SIGNER.public_key), acknowledger, lambda _body: None)
 
 
 def make_delivery(number: int, body: bytes = BODY, **headers: str) -> Delivery:

@@ -8,7 +8,7 @@ import pytest
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
-from mirror.storage import inbox, keys, reads, redeliveries
+from mirror.storage import deliveries, inbox, keys, reads, redeliveries
 from mirror.storage.store import Store
 from service import redeliveries as expecting
 from service.errors import NearlyFullError
@@ -94,7 +94,7 @@ async def test_a_delivery_answered_with_503_is_expected_again_once_redis_is_back
 async def tell(store: Store, review: dict[str, object], at: int) -> None:
     entry = Entry(make_delivery_id(at, 0), at, Source.WEBHOOK, make_body(review))
     await inbox.accept(store, [(34, entry)])
-    assert await Drainer(store, Policy()).run()
+    assert await Drainer(store, Policy(delivery_retention=HOUR)).run()
 
 
 async def kinds(store: Store) -> list[str]:
@@ -179,6 +179,32 @@ async def test_an_expectation_is_used_up_by_whatever_its_redelivery_means(store:
     assert (await kinds(store))[-1] == "reappeared"
 
 
+async def test_what_was_refused_but_stored_behind_newer_news_does_not_undo_it(store: Store) -> None:
+    """The network held up a write that was answered with 503 after its time, and let it through after the next one."""
+    now = now_ms()
+    await apply(store, (34, now - 10 * MINUTE, BODY))
+    late, newer = make_review(rating=1), make_review(rating=2)
+    await redeliveries.expect(store, {redeliveries.digest(make_body(late)): now - 2_000}, HOUR)
+    await tell(store, newer, now - 1_000)
+    await tell(store, late, now - 2_000)
+    record = await reads.record(store, 34)
+    assert record is not None
+    assert record.review == newer
+    # It is still expected: Partoo sends it again.
+    assert await is_expected(store, make_body(late)) == now - 2_000
+    assert [entry.offered_at for entry in await deliveries.of_review(store, 34)] == [None, now - 2_000]
+
+
+async def test_an_offer_that_redis_is_told_of_too_late_keeps_no_return_out(store: Store) -> None:
+    """One web process refused it, and before it could say so another one stored its redelivery."""
+    now = now_ms()
+    await apply(store, (34, now - 50 * MINUTE, make_body(EDITED)), (34, now - 40 * MINUTE + 3_000, BODY))
+    await redeliveries.expect(store, {redeliveries.digest(BODY): now - 40 * MINUTE}, HOUR)
+    await tell(store, make_deletion(LIVE), now - 30 * MINUTE)
+    await tell(store, LIVE, now)
+    assert (await kinds(store))[-1] == "reappeared"
+
+
 def refuse() -> None:
     raise NearlyFullError
 
@@ -195,3 +221,23 @@ async def test_what_is_stored_by_the_process_that_refused_it_is_expected_no_long
     # At its end it tells of what it still expects.
     await service.close()
     assert await is_expected(store) is None
+
+
+async def test_a_redelivery_that_is_faster_than_the_word_about_it_has_its_first_offer_with_it(
+    service: Client, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expecting, "FLUSH_INTERVAL_S", 30)
+    older, newer = make_body(make_review(rating=1)), make_body(make_review(rating=2))
+    await apply(store, (34, now_ms() - 10 * MINUTE, BODY))
+    assert service.app is not None
+    with monkeypatch.context() as refusing:
+        refusing.setattr(service.app[PRESSURE], "check", refuse)
+        for body in (older, newer):
+            assert (await send(service, body)).status == 503
+            await asyncio.sleep(0.01)
+    for body in (newer, older):
+        assert (await send(service, body)).status == 200
+    assert await Drainer(store, Policy()).run()
+    record = await reads.record(store, 34)
+    assert record is not None
+    assert record.review["rating"] == 2

@@ -148,6 +148,16 @@ async def test_an_absence_whose_record_is_lost_is_dropped(mirror: Mirror) -> Non
     assert await mirror.inbox() == []
 
 
+async def test_an_inbox_of_another_type_holds_up_no_other_absence(mirror: Mirror) -> None:
+    await mirror.vanish(34, 35)
+    await mirror.store.redis.set(keys.inbox(34), "no list")
+    await mirror.later(GRACE)
+    assert (await mirror.record(35)).status is Status.GONE
+    await mirror.store.redis.delete(keys.inbox(34))
+    await mirror.later(GRACE)
+    assert (await mirror.record(34)).status is Status.GONE
+
+
 @pytest.mark.parametrize("name", BAD_RECORDS)
 async def test_a_record_that_cannot_be_read_holds_up_no_other_absence(mirror: Mirror, name: str) -> None:
     await mirror.vanish(34, 35)

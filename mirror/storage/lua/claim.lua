@@ -1,4 +1,5 @@
--- Claims reviews that have deliveries waiting and returns each with its record and the head of its inbox.
+-- Claims reviews that have deliveries waiting and returns each with its record and the head of its inbox, or with the
+-- error that reading these gave.
 -- KEYS: due, waiting, nudge
 -- ARGV: most reviews, lease in ms, most deliveries of one review, bytes after which to claim no more,
 --       prefix of a review's keys, record suffix, inbox suffix
@@ -22,12 +23,19 @@ local function head_of(inbox)
     return entries
 end
 
+local function read(prefix)
+    local entries = head_of(prefix .. ARGV[7])
+    return entries, #entries > 0 and redis.call('GET', prefix .. ARGV[6])
+end
+
 local claimed, leases = {}, {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])) do
-    local prefix = ARGV[5] .. id
-    local entries = head_of(prefix .. ARGV[7])
-    if #entries > 0 then
-        local record = redis.call('GET', prefix .. ARGV[6])
+    local well, entries, record = pcall(read, ARGV[5] .. id)
+    if not well then
+        -- A key of another type holds up no other review: this one is tried again when its lease ends.
+        leases[#leases + 1], leases[#leases + 2] = now + ARGV[2], id
+        claimed[#claimed + 1] = { id, false, {}, type(entries) == 'table' and entries.err or entries }
+    elseif #entries > 0 then
         leases[#leases + 1], leases[#leases + 2] = now + ARGV[2], id
         claimed[#claimed + 1] = { id, record, entries }
         budget = budget - (record and #record or 0)

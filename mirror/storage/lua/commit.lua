@@ -56,7 +56,7 @@ local function read_commit()
         counts = read_rows(2), -- name, increment
         corrupt = read(), -- '=' and a record that cannot be read, else ''
         forget = read() ~= '', -- keep nothing of the review but its record, a tombstone
-        redeliveries = read_rows(3), -- key by which each was expected, its place, the entry to keep of it
+        redeliveries = read_rows(3), -- key by which each was expected or '', its place, the entry to keep of it
         turns = read_rows(5), -- of absences: kind, moment, partner, business, what to count
     }
 end
@@ -192,23 +192,30 @@ local function write(commit)
         totals[count[1]] = (totals[count[1]] or 0) + count[2]
     end
     for _, redelivery in ipairs(commit.redeliveries) do
-        redis.call('DEL', redelivery[1])
+        if redelivery[1] ~= '' then
+            redis.call('DEL', redelivery[1])
+        end
     end
     apply_turns(commit.review_id, commit.turns)
     return 1
+end
+
+local function message(problem)
+    return type(problem) == 'table' and problem.err or tostring(problem) -- a table from Redis 7 on
 end
 
 local answers = {}
 while at < #COMMITS do
     local commit = read_commit()
     local well, answer = pcall(write, commit)
-    answers[#answers + 1] = well and answer or tostring(answer)
+    answers[#answers + 1] = well and answer or message(answer)
 end
+-- All is written: an error now must not keep the answers from whoever logs what was done.
 if #settled > 0 then
-    redis.call('ZREM', WAITING, unpack(settled))
-    redis.call('ZREM', DUE, unpack(settled))
+    redis.pcall('ZREM', WAITING, unpack(settled))
+    redis.pcall('ZREM', DUE, unpack(settled))
 end
 for name, total in pairs(totals) do
-    redis.call('HINCRBY', COUNTERS, name, total)
+    redis.pcall('HINCRBY', COUNTERS, name, total)
 end
 return answers
