@@ -6,6 +6,7 @@ import sys
 
 from dev import demo, stay
 from mirror.settings import SettingsError
+from mirror.storage.embedded import EmbeddedRedisError
 
 
 def main() -> int:
@@ -19,6 +20,9 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"make {what}: {error}\n")
         return 2
+    except EmbeddedRedisError as error:
+        sys.stderr.write(f"make {what}: {error}\n")
+        return 1
 
 
 if __name__ == "__main__":

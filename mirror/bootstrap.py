@@ -45,6 +45,10 @@ def run(main: Callable[[Settings, str], Coroutine[None, None, int]], *, logging:
         settings = load(os.environ)
         if logging:
             logs.configure(settings)
+        if settings.redis_url is None and logging:
+            log.warning(
+                "redis.embedded", folder=settings.redis_data_dir, reason="REDIS_URL is not set: for development only"
+            )
         with redis_url(settings) as url:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.get_loop().set_exception_handler(_log_stray_error)

@@ -12,7 +12,9 @@ def duration(text: str) -> int:
     """Read a duration such as `90s`, `1h` or `7d`, in milliseconds. Raises ValueError."""
     match = re.fullmatch(r"(\d{1,9})(ms|s|m|h|d)", text)
     if match is None:
-        raise ValueError("must be a whole number with a unit (ms, s, m, h or d), such as 90s, 1h or 7d")
+        raise ValueError(
+            "must be a whole number with a unit (ms, s, m, h or d), such as 90s, 1h or 7d; at most nine digits"
+        )
     return int(match[1]) * _UNITS_MS[match[2]]
 
 

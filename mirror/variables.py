@@ -8,6 +8,9 @@ import msgspec
 from mirror import parsing
 from mirror.domain.signature import parse_public_keys
 
+# A web process keeps two for storing and nudging, and reads by others.
+FEWEST_CONNECTIONS = 3
+
 
 class Variable(msgspec.Struct, frozen=True):
     """One environment variable: `default` is as one would write it, empty for none; an empty value counts as unset."""
@@ -43,7 +46,7 @@ VARIABLES = (
     Variable(
         "REDIS_MAX_CONNECTIONS",
         "5",
-        parsing.number(3, 1000),
+        parsing.number(FEWEST_CONNECTIONS, 1000),
         "Connections that one process may open. (web processes + workers) x this x 2 must fit the Redis plan: old and "
         "new processes overlap while a release is rolled out.",
     ),

@@ -1,4 +1,4 @@
-"""The wiring: routes, middlewares, and what the handlers share."""
+"""The wiring: routes, background loops, and what the handlers share."""
 
 import asyncio
 from collections.abc import AsyncIterator

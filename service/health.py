@@ -17,10 +17,6 @@ from service.state import PRESSURE, READ_STORE
 
 # Deliveries wait milliseconds; for this long they do when no worker gets on with them.
 LATE_AFTER_S = 60.0
-NEARLY_FULL = (
-    "Redis is nearly full ({} of {} MiB): new deliveries are refused with 503, so that workers can apply what waits: "
-    "raise maxmemory or take a larger plan, unless the backlog is what fills it"
-)
 
 
 class Readiness(msgspec.Struct):
@@ -58,7 +54,8 @@ async def _readiness(store: Store, pressure: Pressure) -> Readiness:
     if full is not None:
         problems.append(f"{full.problem}: {full.remedy}")
     elif pressure.high:
-        problems.append(NEARLY_FULL.format(facts.used_memory >> 20, facts.max_memory >> 20))
+        nearly = server.nearly_full(facts)
+        problems.append(f"{nearly.problem}: {nearly.remedy}")
     if full is None and not heartbeats.alive:
         problems.append("no worker is alive: deliveries are stored, but not applied")
     if age > LATE_AFTER_S:

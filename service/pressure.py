@@ -13,9 +13,8 @@ from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from service.errors import NearlyFullError
 
-# Shares of maxmemory. They are apart, so that the service does not turn from yes to no and back with each sample.
-HIGH_WATER = 0.90
-LOW_WATER = server.SCARCE_SHARE
+# They are apart, so that the service does not turn from yes to no and back with each sample.
+HIGH_WATER, LOW_WATER = server.HIGH_SHARE, server.SCARCE_SHARE
 SAMPLE_INTERVAL_S = 1.0
 # What a delivery takes in Redis, for each byte of its body: the list, the indexes, what the allocator rounds up.
 BYTES_A_BYTE = 1.5

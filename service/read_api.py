@@ -87,8 +87,16 @@ def _not_found(review_id: int) -> ServiceError:
 async def _as_of(request: web.Request, review_id: int, moment: int) -> Record | None:
     found = await reads.record_and_changes(request.app[READ_STORE], review_id)
     try:
-        return None if found is None else as_of(*found, moment)
+        if found is None:
+            return None
+        then = as_of(*found, moment)
     except HistoryTrimmedError as error:
         raise ServiceError(
             404, "history_trimmed", f"of review {review_id} nothing older than {iso(error.since)} is kept"
         ) from None
+    if then is None:
+        first_seen = iso(found[0].first_seen_at)
+        raise ServiceError(
+            404, "review_not_found", f"review {review_id} was first seen at {first_seen}, after that time"
+        )
+    return then

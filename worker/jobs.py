@@ -22,7 +22,7 @@ JOB_TIMEOUT_S = 20
 # One business with many pages may be under way when a run's time is up.
 VERIFY_TIMEOUT_S = MAX_RUN_S + 60
 RETRY_AFTER_S = 1
-# Local time of the worker, which is UTC on most platforms: when little comes in.
+# UTC: when little comes in in Europe.
 TRIM_HOUR = 3
 SWEEP_SECONDS = frozenset(range(0, 60, 5))
 # Questions are asked when they are due by jobs of their own; this is for those that got lost, or failed.

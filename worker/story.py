@@ -34,7 +34,8 @@ def _facts(decision: Decision, now: int) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "delivery_id": delivery.delivery_id,
         "source": delivery.source,
-        "status": decision.record.status,
+        # A tombstone has a status, as any record has, but it means nothing.
+        **({} if decision.record.forgotten_at is not None else {"status": decision.record.status}),
         "waited_ms": max(0, now - delivery.received_at),
     }
     if decision.reason is not None:

@@ -44,6 +44,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _run(settings: Settings, redis_url: str, options: argparse.Namespace) -> int:
+    if settings.redis_url is None:
+        sys.stderr.write(
+            f"reviewmirror: REDIS_URL is not set: this is the embedded Redis in {settings.redis_data_dir}\n"
+        )
     store = Store(connect(settings, redis_url))
     try:
         code: int = await options.run(store, settings, options)

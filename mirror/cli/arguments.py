@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from mirror.bootstrap import EXIT_MISCONFIGURED
 from mirror.domain.wire import MAX_REVIEW_ID
 
+# As many as the largest id has, and some zeros.
+MAX_DIGITS = 40
+
 
 def review_id(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > MAX_REVIEW_ID:
-        raise argparse.ArgumentTypeError("a review's id is a whole number")
+    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS or int(text) > MAX_REVIEW_ID:
+        raise argparse.ArgumentTypeError(f"a review's id is a whole number from 0 to {MAX_REVIEW_ID}")
     return int(text)
 
 

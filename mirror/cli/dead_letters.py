@@ -2,6 +2,7 @@
 
 import argparse
 import base64
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     listing = add("list", _list, "list them, the oldest first, with age and reason")
     listing.add_argument("--limit", type=_limit, default=DEFAULT_LIMIT, help=f"at most so many ({DEFAULT_LIMIT})")
-    listing.add_argument("--after", metavar="ID", default="", help="go on behind this one")
+    listing.add_argument("--after", metavar="ID", type=_delivery_id, help="go on behind this one")
     showing = add("show", _show, "show one with its raw body")
     showing.add_argument("id", metavar="ID", help="its delivery id")
     retrying = add("retry", _retry, "read them again and put what can be read by now into the inbox of its review")
@@ -48,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_choice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ids", metavar="ID", nargs="*", help="delivery ids")
     parser.add_argument("--all", action="store_true", help="every dead letter")
+
+
+def _delivery_id(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{24}", text):
+        raise argparse.ArgumentTypeError("a delivery's id has 24 hexadecimal digits")
+    return text
 
 
 def _limit(text: str) -> int:
@@ -63,7 +70,7 @@ async def run(store: Store, settings: Settings, options: argparse.Namespace) -> 
 
 async def _list(store: Store, _settings: Settings, options: argparse.Namespace) -> int:
     ids = await dead_letters.ids(store)
-    behind = [delivery_id for delivery_id in ids if delivery_id > options.after]
+    behind = [delivery_id for delivery_id in ids if delivery_id > (options.after or "")]
     shown = behind[: options.limit]
     following = shown[-1] if len(shown) < len(behind) else None
     letters = await dead_letters.read(store, shown)
@@ -74,6 +81,8 @@ async def _list(store: Store, _settings: Settings, options: argparse.Namespace) 
         write(_NONE)
         return 0
     write(f"{_count(len(ids))}, the oldest received {_ago(ids[0])} ago.")
+    if not shown:
+        write(f"None after {options.after}.")
     for letter in letters:
         review = "" if letter.review_id is None else f", review {letter.review_id}"
         write(f"{letter.delivery_id}  {span(max(0, now_ms() - letter.received_at)):>10}  {letter.code}{review}")

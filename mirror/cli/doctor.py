@@ -16,6 +16,7 @@ from mirror.settings import Settings
 from mirror.storage import corrupt, dead_letters, inbox, server, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
+from mirror.variables import FEWEST_CONNECTIONS
 
 NAME = "doctor"
 HELP = "check configuration, Redis, connections and workers, and say what to do; status 1 if a check fails"
@@ -56,6 +57,9 @@ async def run(store: Store, settings: Settings, options: argparse.Namespace) -> 
 
 def _configuration(settings: Settings) -> Iterator[Check]:
     names = ", ".join(key.name for key in settings.partoo_public_keys)
+    if settings.redis_url is None:
+        found = f"not set: an embedded Redis in {settings.redis_data_dir} is used, which is for development only"
+        yield Check("REDIS_URL", WARN, found, "set REDIS_URL to the Redis that web and worker share")
     yield Check("configuration", OK, f"every variable can be used; deliveries are verified with key {names}")
     yield _secret(
         "PARTOO_WEBHOOK_SECRET",
@@ -113,12 +117,13 @@ def _memory(facts: server.Server) -> Check:
     full = server.memory_finding(facts)
     if full is not None:
         return Check("memory", FAIL, full.problem, full.remedy)
-    if not facts.max_memory:
-        return Check("memory", OK, f"{facts.used_memory >> 20} MiB used, no limit")
-    used = f"{facts.used_memory >> 20} MiB used of {facts.max_memory >> 20} MiB"
-    if facts.used_memory < _MEMORY_WARNING * facts.max_memory:
-        return Check("memory", OK, used)
-    return Check("memory", WARN, used, "take a larger plan before it is full: a full Redis accepts no deliveries (503)")
+    if facts.memory.share >= server.HIGH_SHARE:
+        nearly = server.nearly_full(facts)
+        return Check("memory", FAIL, nearly.problem, nearly.remedy)
+    if facts.memory.share < _MEMORY_WARNING:
+        return Check("memory", OK, f"{facts.memory} used")
+    refused = f"from {server.HIGH_SHARE:.0%} on deliveries are refused (503)"
+    return Check("memory", WARN, f"{facts.memory} used", f"take a larger plan before it is full: {refused}")
 
 
 def _finding(name: str, state: str, finding: server.Finding | None, fine: str) -> Check:
@@ -126,16 +131,20 @@ def _finding(name: str, state: str, finding: server.Finding | None, fine: str) -
 
 
 def _connections(facts: server.Server, settings: Settings, worker_count: int) -> Check:
+    # How many web dynos there are, a process of one of them cannot tell.
     processes = settings.web_concurrency + worker_count
     # Old and new processes overlap while a release is rolled out.
     needed = 2 * processes * settings.redis_max_connections
-    found = f"up to {needed} at a release ({processes} processes x {settings.redis_max_connections} x 2)"
+    counted = f"({settings.web_concurrency} web + {worker_count} worker) x {settings.redis_max_connections} x 2"
+    found = f"up to {needed} at a release: {counted}, with one web dyno"
     if facts.max_clients is None:
         return Check("connection budget", OK, f"{found}; the server does not tell its limit")
     if needed <= facts.max_clients:
         return Check("connection budget", OK, f"{found}, {facts.max_clients} allowed")
     fitting = facts.max_clients // (2 * processes)
-    remedy = f"set REDIS_MAX_CONNECTIONS to {fitting} or lower" if fitting > 1 else "take a plan with more connections"
+    remedy = "take a plan with more connections"
+    if fitting >= FEWEST_CONNECTIONS:
+        remedy = f"set REDIS_MAX_CONNECTIONS to {fitting} or lower, but at least {FEWEST_CONNECTIONS}"
     return Check("connection budget", WARN, f"{found}, but only {facts.max_clients} allowed", remedy)
 
 

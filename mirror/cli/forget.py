@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 import time
 from collections.abc import Iterator
 
@@ -13,7 +14,7 @@ from mirror.cli import arguments
 from mirror.cli.output import write, write_json
 from mirror.cli.progress import progress
 from mirror.settings import Settings
-from mirror.storage import forgetting, server
+from mirror.storage import forgetting, reads, server
 from mirror.storage.store import Store
 
 NAME = "forget"
@@ -21,10 +22,14 @@ HELP = "erase reviews and all that is held of them, for good; deliveries about t
 # How long a worker is given to carry the demands out, and the server to begin a rewrite.
 PATIENCE_S = 20.0
 _POLL_S = 0.05
+_NOT_YET = "The append-only file was not rewritten, as a worker has to erase first."
 
 
 class Report(msgspec.Struct):
-    """What was erased. `waiting` names reviews whose demand no worker has carried out; `rewrite` is a sentence."""
+    """What was erased. `waiting` names reviews whose demand no worker has carried out.
+
+    `rewritten`: whether Redis has begun to write its append-only file anew; `rewrite` says so in a sentence.
+    """
 
     forgotten: list[int]
     waiting: list[int]
@@ -52,13 +57,27 @@ async def run(store: Store, _settings: Settings, options: argparse.Namespace) ->
         ids = await _by_author(store, options.author)
         if not _agreed(ids, options):
             return EXIT_MISCONFIGURED
-    report = await _forget(store, ids, options)
+    elif sys.stdin.isatty() and not arguments.confirmed(await _question(store, ids), options):
+        return EXIT_MISCONFIGURED
+    report, done = await _forget(store, ids, options)
     if options.json:
         write_json(report)
     else:
         for line in _lines(report):
             write(line)
-    return EXIT_FAILED if report.waiting or not report.rewritten else 0
+    return 0 if done else EXIT_FAILED
+
+
+async def _question(store: Store, ids: list[int]) -> str:
+    records = await reads.records(store, ids)
+    unknown = [one for one, record in zip(ids, records, strict=True) if record is None]
+    question = f"{_named(ids).capitalize()} would be erased for good, and kept out from then on."
+    return f"{question} Not mirrored: {_named(unknown)}." if unknown else question
+
+
+def _named(ids: list[int]) -> str:
+    names = ", ".join(str(one) for one in ids)
+    return f"review {names}" if len(ids) == 1 else f"reviews {names}"
 
 
 async def _by_author(store: Store, author: str) -> list[int]:
@@ -80,7 +99,8 @@ def _agreed(ids: list[int], options: argparse.Namespace) -> bool:
     )
 
 
-async def _forget(store: Store, ids: list[int], options: argparse.Namespace) -> Report:
+async def _forget(store: Store, ids: list[int], options: argparse.Namespace) -> tuple[Report, bool]:
+    """Erase; returns what was done, and whether all of it was."""
     await forgetting.demand(store, ids)
     waiting = await _carried_out(store, ids)
     # Only now: until a review is forgotten, a delivery about it may still become a dead letter.
@@ -88,8 +108,12 @@ async def _forget(store: Store, ids: list[int], options: argparse.Namespace) -> 
     forgotten = [one for one in ids if one not in waiting]
     if forgotten:
         await forgetting.leave_indexes(store, forgotten)
-    rewritten, sentence = await _rewrite(store, waiting, options)
-    return Report(forgotten, waiting, letters, sentence, rewritten)
+    if waiting:
+        report = Report(forgotten, waiting, letters, _NOT_YET, rewritten=False)
+        return report, False
+    wanted, sentence = await _rewrite_wanted(store, options)
+    rewritten, sentence = await _rewrite(store) if wanted else (False, sentence)
+    return Report(forgotten, waiting, letters, sentence, rewritten), rewritten or not wanted
 
 
 async def _carried_out(store: Store, ids: list[int]) -> list[int]:
@@ -102,14 +126,16 @@ async def _carried_out(store: Store, ids: list[int]) -> list[int]:
     return waiting
 
 
-async def _rewrite(store: Store, waiting: list[int], options: argparse.Namespace) -> tuple[bool, str]:
-    """Have the server write its append-only file anew; returns whether nothing is left to do, and a sentence."""
-    if waiting:
-        return False, "The append-only file was not rewritten, as a worker has to erase first."
+async def _rewrite_wanted(store: Store, options: argparse.Namespace) -> tuple[bool, str]:
     if options.no_rewrite:
-        return True, "The append-only file holds what was erased until its next rewrite (BGREWRITEAOF)."
+        return False, "The append-only file holds what was erased until its next rewrite (BGREWRITEAOF)."
     if not (await server.inspect(store)).append_only_file:
-        return True, "Redis keeps no append-only file that would have to be rewritten."
+        return False, "Redis keeps no append-only file that would have to be rewritten."
+    return True, ""
+
+
+async def _rewrite(store: Store) -> tuple[bool, str]:
+    """Have the server write its append-only file anew; returns whether it does, and a sentence."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:

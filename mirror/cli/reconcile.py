@@ -33,7 +33,12 @@ APPLIED_WITHIN_S = 10.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--business", action="append", default=[], type=_business, metavar="ID", help="only this business; repeatable"
+        "--business-id",
+        action="append",
+        default=[],
+        type=_business,
+        metavar="ID",
+        help="only this business; repeatable",
     )
     parser.add_argument(
         "--since", type=_moment, metavar="TIME", help="only reviews updated since, such as 2025-09-01 or …T08:00:00Z"
@@ -64,7 +69,7 @@ async def run(store: Store, settings: Settings, options: argparse.Namespace, pat
     if settings.partoo_api_key is None:
         raise SettingsError("PARTOO_API_KEY", "is not set: Partoo's API cannot be asked without it")
     narrator = PrintingNarrator(settings.partoo_api_rate, as_json=options.json)
-    scope = Scope(tuple(sorted(set(options.business))), options.since)
+    scope = Scope(tuple(sorted(set(options.business_id))), options.since)
     async with aiohttp.ClientSession() as session:
         limiter = Limiter(store, settings.partoo_api_rate)
         api = PartooApi(session, settings.partoo_api_url, settings.partoo_api_key, limiter, patience)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from mirror.bootstrap import EXIT_FAILED
-from mirror.cli.arguments import moment, review_id
+from mirror.cli.arguments import misused, moment, review_id
 from mirror.cli.output import write, write_json
 from mirror.cli.progress import progress
 from mirror.domain.inbox import Entry
@@ -27,7 +27,10 @@ _APART_S = 0.2
 
 
 class Report(msgspec.Struct):
-    """What a replay found: how many reviews and deliveries, and the reviews of which there is something to tell."""
+    """What a replay found: how many reviews and deliveries, and the reviews of which there is something to tell.
+
+    `not_kept` are reviews that were asked for, and of which no delivery is kept.
+    """
 
     reviews: int = 0
     deliveries: int = 0
@@ -35,6 +38,7 @@ class Report(msgspec.Struct):
     inexact: list[Comparison] = []
     applied: list[int] = []
     not_applied: list[int] = []
+    not_kept: list[int] = []
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(store: Store, settings: Settings, options: argparse.Namespace) -> int:
+    if None not in (options.since, options.until) and options.since > options.until:
+        return misused("--since is after --until")
     report = await replay(store, settings.windows, options)
     if options.json:
         write_json(_as_json(report))
@@ -54,7 +60,7 @@ async def run(store: Store, settings: Settings, options: argparse.Namespace) -> 
         for line in _lines(report, options):
             write(line)
     left = report.not_applied if options.apply else report.different
-    return EXIT_FAILED if left else 0
+    return EXIT_FAILED if left or report.not_kept else 0
 
 
 async def replay(store: Store, windows: Windows, options: argparse.Namespace) -> Report:
@@ -86,6 +92,8 @@ async def _chosen(store: Store, options: argparse.Namespace) -> AsyncIterator[tu
 async def _replay(store: Store, windows: Windows, review: int, options: argparse.Namespace, report: Report) -> None:
     try:
         stored, data = await rebuilding.read(store, review)
+        if options.review and not stored.deliveries:
+            report.not_kept.append(review)
         if not _in_span(stored.deliveries, options):
             return
         found = compare(stored, windows)
@@ -134,6 +142,7 @@ def _as_json(report: Report) -> dict[str, Any]:
         ],
         "applied": report.applied,
         "not_applied": report.not_applied,
+        "not_kept": report.not_kept,
     }
 
 
@@ -144,6 +153,11 @@ def _lines(report: Report, options: argparse.Namespace) -> Iterator[str]:
     for one in report.inexact:
         yield f"Review {one.review_id} could not be compared exactly: {one.inexact}."
         yield from (f"      uncertain: {_mismatch(mismatch)}" for mismatch in one.uncertain)
+    for review in report.not_kept:
+        yield f"Of review {review} no delivery is kept."
+    if not (report.reviews or report.inexact or report.not_kept):
+        yield "No deliveries are kept" + (" in this span." if options.since or options.until else ".")
+        return
     yield (
         f"{report.reviews} reviews with {report.deliveries} deliveries replayed: {len(report.different)} differ, "
         f"{len(report.inexact)} could not be compared exactly."

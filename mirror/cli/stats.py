@@ -41,7 +41,7 @@ async def run(store: Store, _settings: Settings, options: argparse.Namespace) ->
         if options.json:
             write_json({"business_id": options.business_id} | counts_view(found))
         else:
-            write(_line(found))
+            write(_line(found) if found.absences else f"no review of business {options.business_id} has been missing")
         return 0
     everything = await overview(store, options.limit)
     if options.json:

@@ -28,7 +28,7 @@ class Doubt(IntEnum):
 class Decision(msgspec.Struct, frozen=True):
     """The record after a delivery, the change for the history where there is one, and the reason where there is none.
 
-    `outcome` is a Kind's value, `unchanged` or `stale`.
+    `outcome` is a Kind's value, `unchanged`, `stale` or `forgotten`.
     """
 
     outcome: str

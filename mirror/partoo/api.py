@@ -111,7 +111,11 @@ class PartooApi:
         except TimeoutError:
             raise ApiUnavailableError(f"Partoo's API did not answer within {self.patience.timeout_s:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise ApiUnavailableError(f"Partoo's API cannot be reached: {type(error).__name__}") from None
+            raise ApiUnavailableError(f"Partoo's API cannot be reached: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
 
 
 def _check(response: aiohttp.ClientResponse) -> None:

@@ -13,7 +13,9 @@ SAME = "same"
 OVERTAKEN = "overtaken"
 UNREADABLE = "unreadable"
 ABSENT = "absent"  # shown nowhere, yet left as it is
-OUTCOMES = (SAME, *Kind, OVERTAKEN, UNREADABLE, ABSENT, FORGOTTEN)
+# What a reading or an absence can be; `gone` is for checks of ours alone, `trimmed` no news.
+_KINDS = (Kind.FIRST_SEEN, Kind.UPDATED, Kind.VANISHED, Kind.REAPPEARED, Kind.CONFIRMED)
+OUTCOMES = (SAME, *_KINDS, OVERTAKEN, UNREADABLE, ABSENT, FORGOTTEN)
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -9,7 +9,9 @@ from mirror.storage.store import Store
 MINIMUM_VERSION = (6, 2)
 # Near its limit Redis refuses larger writes first.
 FULL_SHARE = 0.98
-# From here on memory is scarce: workers keep no more raw deliveries. The service refuses new ones somewhat later.
+# From here on the service refuses new deliveries, until it is below SCARCE_SHARE again.
+HIGH_SHARE = 0.90
+# From here on memory is scarce: workers keep no more raw deliveries.
 SCARCE_SHARE = 0.85
 
 
@@ -24,15 +26,17 @@ class Memory(msgspec.Struct, frozen=True):
         """Tell how much of the limit is used, from 0 to 1; 0 where there is none."""
         return self.used / self.limit if self.limit else 0.0
 
+    def __str__(self) -> str:
+        return f"{self.used >> 20} of {self.limit >> 20} MiB" if self.limit else f"{self.used >> 20} MiB, no limit"
+
 
 class Server(msgspec.Struct, frozen=True):
-    """Facts from INFO. A limit of 0 means none; None means the server does not tell."""
+    """Facts from INFO; None means the server does not tell."""
 
     version: str
     eviction_policy: str | None
     append_only_file: bool
-    used_memory: int
-    max_memory: int
+    memory: Memory
     max_clients: int | None
     connected_clients: int
 
@@ -51,8 +55,7 @@ async def inspect(store: Store) -> Server:
         version=str(info.get("redis_version", "unknown")),
         eviction_policy=info.get("maxmemory_policy"),
         append_only_file=bool(info.get("aof_enabled")),
-        used_memory=int(info.get("used_memory", 0)),
-        max_memory=int(info.get("maxmemory", 0)),
+        memory=_memory(info),
         max_clients=info.get("maxclients"),
         connected_clients=int(info.get("connected_clients", 0)),
     )
@@ -60,7 +63,10 @@ async def inspect(store: Store) -> Server:
 
 async def memory(store: Store) -> Memory:
     """Ask the server how full it is. Raises one of `connection.UNAVAILABLE`."""
-    info: dict[str, Any] = await store.redis.info("memory")
+    return _memory(await store.redis.info("memory"))
+
+
+def _memory(info: dict[str, Any]) -> Memory:
     # What the server keeps for its append-only file and its replicas it does not hold against the limit.
     uncounted = int(info.get("mem_not_counted_for_evict", 0))
     return Memory(max(0, int(info.get("used_memory", 0)) - uncounted), int(info.get("maxmemory", 0)))
@@ -76,12 +82,20 @@ def eviction_finding(server: Server) -> Finding | None:
 
 
 def memory_finding(server: Server) -> Finding | None:
-    if not server.max_memory or server.used_memory < FULL_SHARE * server.max_memory:
+    if server.memory.share < FULL_SHARE:
         return None
     return Finding(
-        f"Redis is full ({server.used_memory >> 20} of {server.max_memory >> 20} MiB): it stores no deliveries, and "
-        "workers get on with what waits, but slowly",
+        f"Redis is full ({server.memory}): it stores no deliveries, and workers get on with what waits, but slowly",
         "raise maxmemory or take a larger plan; what was accepted is kept, and all goes on by itself",
+    )
+
+
+def nearly_full(server: Server) -> Finding:
+    """Say what it means that new deliveries are refused."""
+    return Finding(
+        f"Redis is nearly full ({server.memory}): new deliveries are refused with 503, so that workers can apply what "
+        "waits",
+        "raise maxmemory or take a larger plan, unless the backlog is what fills it",
     )
 
 

@@ -15,7 +15,7 @@ from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
 from mirror.domain.record import Windows
 from mirror.domain.settling import settle
-from mirror.storage import dead_letters, inbox, keys, workers
+from mirror.storage import dead_letters, inbox, keys, server, workers
 from mirror.storage.commit import Commit, commit
 from mirror.storage.decoding import decode_record
 from mirror.storage.store import Store
@@ -284,6 +284,18 @@ async def test_doctor_names_a_full_redis_first_of_all(store: Store, redis_url: s
     assert "fail  memory: Redis is full" in shown.stdout
 
 
+@pytest.mark.parametrize(("share", "found"), [(0.93, "fail  memory: Redis is nearly full ("), (0.85, "warn  memory: ")])
+async def test_doctor_judges_memory_as_the_service_does(store: Store, redis_url: str, share: float, found: str) -> None:
+    # What comes and goes with a connection must not count much.
+    await store.redis.setrange("ballast", 20_000_000, "a")
+    await store.redis.config_set("maxmemory", int((await server.memory(store)).used / share))
+    try:
+        shown = mirror(redis_url, "doctor", "--without-worker")
+    finally:
+        await store.redis.config_set("maxmemory", "0")
+    assert found in shown.stdout
+
+
 async def test_doctor_warns_where_connections_do_not_fit_and_says_what_does(store: Store, redis_url: str) -> None:
     limit = (await store.redis.config_get("maxclients"))["maxclients"]
     await store.redis.config_set("maxclients", "20")
@@ -291,8 +303,20 @@ async def test_doctor_warns_where_connections_do_not_fit_and_says_what_does(stor
         shown = mirror(redis_url, "doctor", "--without-worker", WEB_CONCURRENCY="2")
     finally:
         await store.redis.config_set("maxclients", limit)
-    assert "warn  connection budget: up to 30 at a release (3 processes x 5 x 2), but only 20 allowed" in shown.stdout
-    assert "set REDIS_MAX_CONNECTIONS to 3 or lower" in shown.stdout
+    counted = "up to 30 at a release: (2 web + 1 worker) x 5 x 2, with one web dyno"
+    assert f"warn  connection budget: {counted}, but only 20 allowed" in shown.stdout
+    assert "set REDIS_MAX_CONNECTIONS to 3 or lower, but at least 3" in shown.stdout
+
+
+async def test_doctor_advises_no_value_that_would_be_refused(store: Store, redis_url: str) -> None:
+    limit = (await store.redis.config_get("maxclients"))["maxclients"]
+    await store.redis.config_set("maxclients", "14")
+    try:
+        shown = mirror(redis_url, "doctor", "--without-worker", WEB_CONCURRENCY="2")
+    finally:
+        await store.redis.config_set("maxclients", limit)
+    assert "set REDIS_MAX_CONNECTIONS" not in shown.stdout
+    assert "take a plan with more connections" in shown.stdout
 
 
 def test_doctor_says_when_redis_does_not_answer() -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from mirror.domain.inbox import make_delivery_id
 from mirror.settings import Settings
 from mirror.storage import dead_letters, forgetting, inbox, reads
 from mirror.storage.store import Store
+from tests.cli.test_asking import Terminal
 from tests.cli.test_cli import mirror as run
 from tests.conftest import running_worker
 from tests.mirror.mirrored import drain, mirror
@@ -137,3 +139,27 @@ async def test_trace_and_the_read_api_say_that_it_was_forgotten_and_when(
     assert shown.stdout.startswith("Review 34 was forgotten on demand 2")
     found = json.loads(run(redis_url, "trace", "34", "--json").stdout)
     assert found.keys() >= {"forgotten_at", "review"}
+
+
+async def test_json_says_whether_the_append_only_file_is_rewritten(
+    store: Store, settings: Settings, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await mirror(store, ONE, OTHER)
+    async with running_worker(settings, redis_url):
+        for no_rewrite, review_id in ((True, 34), (False, 35)):
+            capsys.readouterr()
+            assert await forget.run(store, settings, options(review_id, no_rewrite=no_rewrite)) == 0
+            shown = capsys.readouterr().out
+            assert json.loads(shown[shown.index("{\n") :])["rewritten"] is not no_rewrite
+
+
+async def test_at_a_terminal_ids_are_asked_about_and_those_that_are_unknown_named(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await mirror(store, ONE)
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    capsys.readouterr()
+    assert await forget.run(store, settings, options(34, 77)) == 2
+    asked = capsys.readouterr().err
+    assert "Reviews 34, 77 would be erased for good, and kept out from then on. Not mirrored: review 77." in asked
+    assert await inbox.waiting_for(store, 34) == 0

@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from mirror.domain import forgetting as domain
 from mirror.domain.changes import Source
@@ -224,3 +225,13 @@ async def test_what_cannot_be_read_is_the_authors_where_it_holds_the_name(store:
     async for ids, _ in forgetting.by_author(store, "Castorche"):
         found |= ids
     assert found == {1, 2}
+
+
+async def test_the_log_gives_a_tombstone_no_status(store: Store) -> None:
+    await mirror(store, REVIEW)
+    with capture_logs() as lines:
+        await forget(store, 34)
+        await mirror(store, REVIEW)
+    forgotten = [line for line in lines if line["event"] == "review.forgotten"]
+    assert len(forgotten) == 2
+    assert not [line for line in forgotten if "status" in line]

@@ -18,7 +18,7 @@ from mirror.domain.wire import UndecodableError
 from mirror.storage import dead_letters, deliveries, inbox, incidents, keys, reads, rebuilding, redeliveries
 from mirror.storage.store import Store
 from tests.mirror.mirrored import DAY, HOUR, accept, drain, mirror
-from tests.support import make_body, make_deletion, make_review
+from tests.support import make_body, make_deletion, make_review, make_settings
 
 OPTIONS = argparse.Namespace(review=None, since=None, until=None, apply=False, json=False)
 
@@ -117,6 +117,23 @@ async def test_a_delivery_that_cannot_be_read_any_more_is_a_difference(
     monkeypatch.setitem(settling.RULES, Source.WEBHOOK, unable)
     (found,) = (await replayed(store)).different
     assert {(one.name, one.replayed) for one in found.mismatches} >= {("delivery", "no_more"), ("record", None)}
+
+
+async def test_what_was_asked_for_and_is_not_kept_is_said_and_no_success(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await mirror(store, *story(34))
+
+    async def run(**chosen: Any) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = await replay.run(store, make_settings(), argparse.Namespace(**{**vars(OPTIONS), **chosen}))
+        return code, *capsys.readouterr()
+
+    code, shown, _ = await run(review=[34, 99])
+    assert (code, shown.splitlines()[0]) == (1, "Of review 99 no delivery is kept.")
+    assert (await run(since=now_ms() + DAY))[:2] == (0, "No deliveries are kept in this span.\n")
+    code, shown, complaint = await run(since=2, until=1)
+    assert (code, shown, "--since is after --until" in complaint) == (2, "", True)
 
 
 async def test_since_until_and_review_choose(store: Store) -> None:

@@ -148,7 +148,7 @@ async def test_what_is_left_as_it_is_is_named_with_its_reason(
 
 async def test_it_compares_only_what_it_is_told_to(run: Run, start_partoo: StartPartoo) -> None:
     partoo = await start_partoo(*reviews(1, 1, "b1"), *reviews(1, 2, "b2"), *reviews(1, 3, "b3"))
-    shown = await run(partoo, "--business", "b1", "--business", "b3", "--since", "2025-09-01T08:00:00+02:00")
+    shown = await run(partoo, "--business-id", "b1", "--business-id", "b3", "--since", "2025-09-01T08:00:00+02:00")
     assert [line.split()[1] for line in lines(shown.out, "review ")] == ["3", "1"]
     assert {query["update_date__gte"] for query in partoo.queries} == {"2025-09-01T06:00:00"}
     shown = await run(partoo, "--since", "2025-09-05")
@@ -257,7 +257,7 @@ async def test_without_a_key_it_names_the_variable(store: Store) -> None:
     [
         (["--since", "yesterday"], "yesterday is not a time such as 2025-09-01"),
         (["--since", "1900-01-01"], "1900-01-01 is not a time such as"),
-        (["--business", "a,b"], "holds neither commas nor spaces"),
+        (["--business-id", "a,b"], "holds neither commas nor spaces"),
     ],
 )
 def test_an_argument_that_cannot_be_used_is_explained(

@@ -161,6 +161,8 @@ async def test_a_review_is_shown_as_it_was_then(  # noqa: PLR0913, PLR0917 - one
 async def test_before_it_was_first_seen_a_review_is_not_found(service: Client, at: str) -> None:
     answer = await service.get("/reviews/34", headers=READ, params={"at": at})
     assert await error_of(answer) == (404, "review_not_found")
+    message = (await answer.json())["error"]["message"]
+    assert message == f"review 34 was first seen at {iso(TIMES[0])}, after that time"
 
 
 @pytest.mark.usefixtures("story")

@@ -4,6 +4,8 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -297,6 +299,17 @@ def test_a_bad_setting_is_one_line_on_stderr_and_status_2(module: str, tmp_path:
         assert process.popen.wait(PATIENCE_S) == 2
         (line,) = process.output().splitlines()
         assert line.startswith("reviewmirror: REDELIVERY_WINDOW must be ")
+
+
+@pytest.mark.parametrize("module", ["service", "worker"])
+def test_a_process_explains_itself_and_takes_no_other_argument(module: str) -> None:
+    command = [sys.executable, "-m", module]
+    shown = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False, timeout=30)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert ".env.example" in shown.stdout
+    shown = subprocess.run([*command, "--prot", "80"], capture_output=True, text=True, check=False, timeout=30)
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert "unrecognized arguments: --prot" in shown.stderr
 
 
 def test_records_survive_a_restart_of_everything(server: RedisServer, tmp_path: Path) -> None:
