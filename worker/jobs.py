@@ -11,6 +11,7 @@ from arq.worker import Function
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from worker import reconciliation
+from worker.context import begin
 from worker.drain import Drainer
 from worker.reconciliation import Reconciler
 from worker.trimming import trim_histories
@@ -49,8 +50,7 @@ async def sweep(ctx: dict[str, Any]) -> None:
 
 async def verify(ctx: dict[str, Any]) -> None:
     """Ask Partoo what is due to be asked. Only a nudge, like `drain`: the questions stand in Redis."""
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job="verify")
+    begin(ctx, "verify")
     verifier: Verifier | None = ctx["verifier"]
     if verifier is None:
         return
@@ -63,8 +63,7 @@ async def verify(ctx: dict[str, Any]) -> None:
 
 async def watch_absences(ctx: dict[str, Any]) -> None:
     """Close incidents that are over and check absences that have outlasted their grace."""
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job="watch")
+    begin(ctx, "watch")
     try:
         await watch(ctx["store"], ctx["drainer"], ctx["grace"])
     except UNAVAILABLE as error:
@@ -73,8 +72,7 @@ async def watch_absences(ctx: dict[str, Any]) -> None:
 
 async def plan_reconciliation(ctx: dict[str, Any]) -> None:
     """Have the mirror compared with Partoo, some time within the next hour."""
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job="plan_reconciliation")
+    begin(ctx, "plan_reconciliation")
     reconciler: Reconciler | None = ctx["reconciler"]
     if reconciler is not None:
         await _or_retry(reconciler.plan())
@@ -82,8 +80,7 @@ async def plan_reconciliation(ctx: dict[str, Any]) -> None:
 
 async def reconcile(ctx: dict[str, Any]) -> None:
     """Compare the mirror with Partoo for a while: a run is many of these jobs, each going on where the last stopped."""
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job="reconcile")
+    begin(ctx, "reconcile")
     reconciler: Reconciler | None = ctx["reconciler"]
     if reconciler is not None and not await _or_retry(reconciler.run(last_try=ctx["job_try"] == reconciliation.TRIES)):
         raise Retry(defer=reconciliation.RETRY_S)
@@ -98,8 +95,7 @@ async def _or_retry(work: Awaitable[_T]) -> _T:
 
 
 async def _drain(ctx: dict[str, Any], job: str) -> None:
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job=job)
+    begin(ctx, job)
     drainer: Drainer = ctx["drainer"]
     store: Store = ctx["store"]
     try:

@@ -9,6 +9,7 @@ from mirror.clock import now_ms
 from mirror.domain.record import CorruptError
 from mirror.storage import trimming
 from mirror.storage.store import Store
+from worker.context import begin
 
 MAX_RUN_S = 5.0
 
@@ -20,8 +21,7 @@ async def trim_histories(ctx: dict[str, Any], cursor: int = 0) -> None:
 
     A lost one is made up for the next day.
     """
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job="trim_histories")
+    begin(ctx, "trim_histories")
     retention: int = ctx["history_retention"]
     store: Store = ctx["store"]
     if not retention:

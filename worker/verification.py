@@ -114,8 +114,6 @@ class Verifier:
 
     async def _deliver(self, answer: Answer) -> None:
         """Put answers into the inboxes of their reviews."""
-        if not answer.found:
-            return
         now = now_ms()
         entries = []
         for review_id, found in answer.found.items():
@@ -123,8 +121,7 @@ class Verifier:
             body = encode_reading(found.review, found.observed_at)
             entries.append((review_id, Entry(delivery_id, now, Source.VERIFICATION, body)))
             log.info("verification.answered", review_id=review_id, delivery_id=delivery_id)
-        if await inbox.accept(self._store, entries, counter="verification:answered"):
-            await self._store.redis.enqueue_job("drain")
+        await inbox.put(self._store, entries, "verification:answered")
 
     async def _settle_omitted(self, answer: Answer, questions: Sequence[Question]) -> None:
         """Leave as it is what both searches omit; ask again about what a listing that shifted may have hidden."""

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from mirror.bootstrap import EXIT_MISCONFIGURED
@@ -25,6 +26,17 @@ def moment(text: str) -> int:
         return int(aware.timestamp() * 1000)
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError("a time is written as in 2025-09-12T00:00:00Z") from None
+
+
+def limit(highest: int) -> Callable[[str], int]:
+    """Make the type of an argument that says how many to show at most."""
+
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS or not 1 <= int(text) <= highest:
+            raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {highest}")
+        return int(text)
+
+    return read
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

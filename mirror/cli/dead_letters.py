@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         return added
 
     listing = add("list", _list, "list them, the oldest first, with age and reason")
-    listing.add_argument("--limit", type=_limit, default=DEFAULT_LIMIT, help=f"at most so many ({DEFAULT_LIMIT})")
+    listing.add_argument(
+        "--limit", type=arguments.limit(1_000), default=DEFAULT_LIMIT, help=f"at most so many ({DEFAULT_LIMIT})"
+    )
     listing.add_argument("--after", metavar="ID", type=_delivery_id, help="go on behind this one")
     showing = add("show", _show, "show one with its raw body")
     showing.add_argument("id", metavar="ID", help="its delivery id")
@@ -55,12 +57,6 @@ def _delivery_id(text: str) -> str:
     if not re.fullmatch("[0-9a-f]{24}", text):
         raise argparse.ArgumentTypeError("a delivery's id has 24 hexadecimal digits")
     return text
-
-
-def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1000:  # noqa: PLR2004 - as the message says
-        raise argparse.ArgumentTypeError("a whole number from 1 to 1000")
-    return int(text)
 
 
 async def run(store: Store, settings: Settings, options: argparse.Namespace) -> int:

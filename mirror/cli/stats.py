@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator
 
 from mirror.absence_views import counts_view, overview_view
+from mirror.cli.arguments import limit
 from mirror.cli.output import write, write_json
 from mirror.clock import span
 from mirror.domain.absences import Counts
@@ -22,17 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--business-id", metavar="ID", help="one business only")
     parser.add_argument(
         "--limit",
-        type=_limit,
+        type=limit(10_000),
         default=SHOWN_BUSINESSES,
         metavar="N",
         help=f"businesses to show, those with the most absences (default: {SHOWN_BUSINESSES})",
     )
-
-
-def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000:  # noqa: PLR2004 - enough for a shell
-        raise argparse.ArgumentTypeError("must be a whole number from 1 to 10000")
-    return int(text)
 
 
 async def run(store: Store, _settings: Settings, options: argparse.Namespace) -> int:

@@ -68,8 +68,8 @@ class Ledger:
 
     async def _enter(self, verdicts: Sequence[Verdict]) -> None:
         entries = [(verdict.review_id, verdict.entry) for verdict in verdicts if verdict.entry is not None]
-        if entries and not self._dry_run and await inbox.accept(self._store, entries, counter=COUNTER):
-            await self._store.redis.enqueue_job("drain")
+        if not self._dry_run:
+            await inbox.put(self._store, entries, COUNTER)
         for verdict in verdicts:
             self._note(verdict)
 

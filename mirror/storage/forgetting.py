@@ -31,8 +31,7 @@ async def demand(store: Store, review_ids: Iterable[int]) -> None:
     """
     at = now_ms()
     demands = [(one, make_demand(one, at, random.getrandbits(48))) for one in review_ids]
-    if demands and await inbox.accept(store, demands, "demands:forget"):
-        await store.redis.enqueue_job("drain")
+    await inbox.put(store, demands, "demands:forget")
 
 
 async def not_forgotten(store: Store, review_ids: Sequence[int]) -> list[int]:

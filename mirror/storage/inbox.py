@@ -54,6 +54,15 @@ async def accept(store: Store, deliveries: Sequence[tuple[int, Entry]], counter:
     return bool(await store.accept(keys=key_names, args=args))
 
 
+async def put(store: Store, entries: Sequence[tuple[int, Entry]], counter: str) -> None:
+    """Accept entries of our own making, as `accept` does, and nudge a worker.
+
+    Raises one of `connection.UNAVAILABLE`; then the entries may or may not have been stored.
+    """
+    if entries and await accept(store, entries, counter):
+        await store.redis.enqueue_job("drain")
+
+
 async def claim(store: Store) -> list[Claim]:
     """Claim reviews with waiting deliveries for `keys.LEASE_MS`, those that have waited longest first.
 

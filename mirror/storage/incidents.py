@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from mirror.domain.incidents import CloseReason, Incident
+from mirror.domain.incidents import BACK, CloseReason, Incident
 from mirror.storage import keys
 from mirror.storage.absences import back_histogram
 from mirror.storage.store import Store
@@ -95,7 +95,7 @@ def _incident(facts: Mapping[str, Any], missing: int) -> Incident:
         absences=int(facts["absences"]),
         returned=int(facts.get("returned", 0)),
         missing=missing,
-        back=back_histogram({name: int(value) for name, value in facts.items() if name.startswith("back:")}),
+        back=back_histogram({name: int(value) for name, value in facts.items() if name.startswith(BACK)}),
         closed_at=int(facts["closing_at"]) if reason else None,
         closed_by=CloseReason(reason) if reason else None,
     )
