@@ -2,20 +2,10 @@
 
 from collections.abc import AsyncIterator
 
-from mirror.domain.inbox import Entry, decode_entry
 from mirror.storage import keys
 from mirror.storage.store import Store
 
 SCAN_STEP = 1_000
-
-
-async def of_review(store: Store, review_id: int) -> list[Entry]:
-    """Read the kept deliveries of one review, in the order in which they were applied.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
-    found = await store.redis.execute_command("LRANGE", keys.deliveries(review_id), 0, -1)
-    return [decode_entry(data) for data in found]
 
 
 async def reviews(store: Store) -> AsyncIterator[tuple[list[int], int]]:

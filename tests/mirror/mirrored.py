@@ -4,9 +4,9 @@ from typing import Any
 
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
-from mirror.domain.inbox import Entry, make_delivery_id
+from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
 from mirror.domain.record import Windows
-from mirror.storage import inbox
+from mirror.storage import inbox, keys
 from mirror.storage.store import Store
 from tests.support import make_body
 from worker.deciding import Policy
@@ -36,3 +36,9 @@ async def mirror(store: Store, *reviews: dict[str, Any], ago: int = 0, retention
 async def drain(store: Store, *, retention: int = 2 * DAY, windows: Windows | None = None) -> None:
     """Apply whatever is due, as a worker does."""
     assert await Drainer(store, Policy(windows=windows or Windows(), delivery_retention=retention)).run()
+
+
+async def kept(store: Store, review_id: int) -> list[Entry]:
+    """Read the raw deliveries of a review that were applied and are kept, in their order."""
+    found = await store.redis.execute_command("LRANGE", keys.deliveries(review_id), 0, -1)
+    return [decode_entry(data) for data in found]

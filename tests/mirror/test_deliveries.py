@@ -2,7 +2,7 @@
 
 from mirror.storage import deliveries, inbox, keys
 from mirror.storage.store import Store
-from tests.mirror.mirrored import DAY, HOUR, accept, drain, mirror
+from tests.mirror.mirrored import DAY, HOUR, accept, drain, kept, mirror
 from tests.support import make_body, make_deletion, make_review
 
 STORY = [make_review(), make_deletion(make_review()), make_review()]
@@ -10,8 +10,8 @@ STORY = [make_review(), make_deletion(make_review()), make_review()]
 
 async def test_applied_deliveries_stay_raw_in_their_order_and_leave_the_inbox(store: Store) -> None:
     await mirror(store, *STORY)
-    kept = await deliveries.of_review(store, 34)
-    assert [entry.body for entry in kept] == [make_body(review) for review in STORY]
+    stayed = await kept(store, 34)
+    assert [entry.body for entry in stayed] == [make_body(review) for review in STORY]
     assert await inbox.waiting_for(store, 34) == 0
 
 
@@ -23,7 +23,7 @@ async def test_kept_deliveries_end_by_themselves_after_the_retention(store: Stor
 async def test_older_ones_go_when_a_newer_one_is_applied(store: Store) -> None:
     await mirror(store, STORY[0], ago=25 * HOUR, retention=DAY)
     await mirror(store, STORY[1], ago=23 * HOUR, retention=DAY)
-    assert [entry.body for entry in await deliveries.of_review(store, 34)] == [make_body(STORY[1])]
+    assert [entry.body for entry in await kept(store, 34)] == [make_body(STORY[1])]
 
 
 async def test_a_retention_of_nothing_keeps_nothing(store: Store) -> None:
@@ -35,8 +35,8 @@ async def test_a_retention_of_nothing_keeps_nothing(store: Store) -> None:
 async def test_what_became_a_dead_letter_is_kept_there_only(store: Store) -> None:
     await accept(store, 34, make_body(STORY[0]), b"{}", make_body(STORY[1]))
     await drain(store)
-    kept = await deliveries.of_review(store, 34)
-    assert [entry.body for entry in kept] == [make_body(STORY[0]), make_body(STORY[1])]
+    stayed = await kept(store, 34)
+    assert [entry.body for entry in stayed] == [make_body(STORY[0]), make_body(STORY[1])]
 
 
 async def test_every_review_with_kept_deliveries_is_found(store: Store) -> None:

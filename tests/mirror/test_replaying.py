@@ -15,9 +15,9 @@ from mirror.domain.inbox import Entry
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record, Windows
 from mirror.domain.wire import UndecodableError
-from mirror.storage import dead_letters, deliveries, inbox, incidents, keys, reads, rebuilding, redeliveries
+from mirror.storage import dead_letters, inbox, incidents, keys, reads, rebuilding, redeliveries
 from mirror.storage.store import Store
-from tests.mirror.mirrored import DAY, HOUR, accept, drain, mirror
+from tests.mirror.mirrored import DAY, HOUR, accept, drain, kept, mirror
 from tests.support import make_body, make_deletion, make_review, make_settings
 
 OPTIONS = argparse.Namespace(review=None, since=None, until=None, apply=False, json=False)
@@ -139,7 +139,7 @@ async def test_what_was_asked_for_and_is_not_kept_is_said_and_no_success(
 async def test_since_until_and_review_choose(store: Store) -> None:
     await mirror(store, make_review(1), ago=5 * HOUR)
     await mirror(store, make_review(2), ago=1 * HOUR)
-    (early,) = await deliveries.of_review(store, 1)
+    (early,) = await kept(store, 1)
     late = early.received_at + 3 * HOUR
     assert (await replayed(store, since=late)).reviews == 1
     assert (await replayed(store, until=late)).reviews == 1
@@ -234,7 +234,7 @@ async def test_a_delivery_applied_between_reading_and_rebuilding_is_not_lost(
     rebuild = rebuilding.rebuild
 
     async def overtaken(*arguments: Any) -> bool:
-        if await inbox.waiting_for(store, 34) == 0 and len(await deliveries.of_review(store, 34)) == 8:
+        if await inbox.waiting_for(store, 34) == 0 and len(await kept(store, 34)) == 8:
             await mirror(store, late)
         return await rebuild(*arguments)
 
@@ -274,7 +274,7 @@ async def test_a_redelivery_is_one_in_the_replay_too(store: Store, others: list[
     found = await reads.record(store, 34)
     assert found is not None
     assert found.status is Status.MISSING
-    assert (await deliveries.of_review(store, 34))[-1].offered_at is not None
+    assert (await kept(store, 34))[-1].offered_at is not None
     report = await replayed(store)
     assert (report.deliveries, report.different, report.inexact) == (3, [], [])
 
@@ -285,5 +285,5 @@ async def test_a_redelivery_is_kept_as_one_where_no_other_delivery_is_kept(store
     await mirror(store, make_deletion(live), ago=HOUR // 2, retention=0)
     await redeliveries.expect(store, {redeliveries.digest(make_body(live)): now_ms() - 2 * HOUR}, HOUR)
     await mirror(store, live)
-    assert [entry.offered_at is not None for entry in await deliveries.of_review(store, 34)] == [True]
+    assert [entry.offered_at is not None for entry in await kept(store, 34)] == [True]
     assert (await replayed(store)).different == []

@@ -8,12 +8,13 @@ import pytest
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
-from mirror.storage import deliveries, inbox, keys, reads, redeliveries
+from mirror.storage import inbox, keys, reads, redeliveries
 from mirror.storage.store import Store
 from service import redeliveries as expecting
 from service.errors import NearlyFullError
 from service.state import PRESSURE
 from tests.conftest import StartService
+from tests.mirror.mirrored import kept
 from tests.service.conftest import OwnRedis
 from tests.service.support import apply, check_unavailable
 from tests.support import Client, make_body, make_deletion, make_review, send, signed, wait_until
@@ -192,7 +193,7 @@ async def test_what_was_refused_but_stored_behind_newer_news_does_not_undo_it(st
     assert record.review == newer
     # It is still expected: Partoo sends it again.
     assert await is_expected(store, make_body(late)) == now - 2_000
-    assert [entry.offered_at for entry in await deliveries.of_review(store, 34)] == [None, now - 2_000]
+    assert [entry.offered_at for entry in await kept(store, 34)] == [None, now - 2_000]
 
 
 async def test_an_offer_that_redis_is_told_of_too_late_keeps_no_return_out(store: Store) -> None:
