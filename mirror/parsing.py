@@ -90,8 +90,12 @@ def redis_url(text: str) -> str:
     return text
 
 
-def secret(text: str) -> str:
-    """Read the secret of the webhook. Raises ValueError."""
+def secrets(text: str) -> tuple[str, ...]:
+    """Read secrets of the webhook separated by commas. Raises ValueError."""
+    return _several(_secret, text, "secrets")
+
+
+def _secret(text: str) -> str:
     # It stands in a URL: what would have to be escaped there could be written in two ways.
     if not re.fullmatch(r"[A-Za-z0-9._~-]{1,200}", text):
         raise ValueError("must be 1 to 200 letters, digits or the characters . _ ~ -")
@@ -107,7 +111,11 @@ def token(text: str) -> str:
 
 def tokens(text: str) -> tuple[str, ...]:
     """Read tokens separated by commas. Raises ValueError."""
+    return _several(token, text, "tokens")
+
+
+def _several(read: Callable[[str], str], text: str, what: str) -> tuple[str, ...]:
     try:
-        return tuple(token(part.strip()) for part in text.split(","))
+        return tuple(read(part.strip()) for part in text.split(","))
     except ValueError as error:
-        raise ValueError(f"{error}, or several such tokens separated by commas") from None
+        raise ValueError(f"{error}, or several such {what} separated by commas") from None

@@ -36,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_data_dir: str
     partoo_env: str
     partoo_public_keys: tuple[PublicKey, ...]
-    partoo_webhook_secret: str | None
+    partoo_webhook_secret: tuple[str, ...] | None
     partoo_api_url: str
     partoo_api_key: str | None
     partoo_api_rate: int

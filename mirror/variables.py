@@ -67,9 +67,9 @@ VARIABLES = (
     Variable(
         "PARTOO_WEBHOOK_SECRET",
         "",
-        parsing.secret,
+        parsing.secrets,
         "Secret that a delivery must carry: /webhooks/partoo/SECRET, /webhooks/partoo?key=SECRET, or the custom header "
-        "X-Webhook-Secret. Empty: none.",
+        "X-Webhook-Secret. Several, separated by commas, let one be rotated. Empty: none.",
     ),
     Variable("PARTOO_API_URL", "", parsing.url("https", "http"), "Partoo's REST API. Empty: the one of PARTOO_ENV."),
     Variable(

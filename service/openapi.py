@@ -77,7 +77,7 @@ def document() -> dict[str, Any]:
     }
 
 
-_SECRET = "PARTOO_WEBHOOK_SECRET, if one is configured."  # noqa: S105 - a description
+_SECRET = "One of PARTOO_WEBHOOK_SECRET, if it is configured."  # noqa: S105 - a description
 
 
 def _operations() -> list[tuple[str, str, dict[str, Any]]]:

@@ -63,7 +63,7 @@ def _configuration(settings: Settings) -> Iterator[Check]:
     yield Check("configuration", OK, f"every variable can be used; deliveries are verified with key {names}")
     yield _secret(
         "PARTOO_WEBHOOK_SECRET",
-        () if settings.partoo_webhook_secret is None else (settings.partoo_webhook_secret,),
+        settings.partoo_webhook_secret or (),
         missing="whoever gets hold of an old delivery can send it again: nothing that Partoo signs carries a time",
     )
     yield _secret("API_TOKEN", settings.api_token or (), missing="the read API is closed")

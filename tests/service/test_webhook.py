@@ -311,6 +311,12 @@ async def test_the_secret_lets_in_as_a_path_part_or_as_a_parameter(start_service
         assert (answer.status, (await answer.json())["status"]) == (200, "accepted")
 
 
+async def test_while_a_secret_is_rotated_the_old_one_and_the_new_one_let_in(start_service: StartService) -> None:
+    service = await start_service(PARTOO_WEBHOOK_SECRET=f"old, {SECRET}")
+    for path, status in (("/old", 200), (f"/{SECRET}", 200), ("?key=old", 200), ("/old,", 404), ("", 404)):
+        assert (await send(service, BODY, WEBHOOK + path)).status == status
+
+
 @pytest.mark.parametrize(
     "path",
     [
