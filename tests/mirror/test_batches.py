@@ -108,6 +108,19 @@ async def test_a_key_of_another_type_holds_up_no_other_review(store: Store, name
     assert (await inbox.backlog(store)).reviews == 1
 
 
+async def test_a_commit_that_redis_refuses_is_told_waits_and_holds_up_no_other(store: Store) -> None:
+    for review_id in (1, 2):
+        await accept(store, review_id, make_body(make_review(review_id)))
+    await store.redis.set(keys.changes(1), "not a list")
+    with capture_logs() as lines:
+        await drain(store)
+    [failed] = [line for line in lines if line["event"] == "drain.commit_failed"]
+    assert failed["review_id"] == 1
+    assert "WRONGTYPE" in failed["error"]
+    assert await inbox.waiting_for(store, 1) == 1
+    assert [line["review_id"] for line in lines if line["event"] == "review.first_seen"] == [2]
+
+
 def _decide(claim: inbox.Claim) -> Commit:
     decided = decide(claim, Policy(), {})
     assert decided is not None

@@ -210,6 +210,15 @@ def refuse() -> None:
     raise NearlyFullError
 
 
+def test_no_outage_makes_a_process_note_more_bodies_than_it_may(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expecting, "MAX_KEPT", 2)
+    noting = expecting.Redeliveries(store, HOUR)
+    for number in range(3):
+        noting.expect(b"%d" % number, number)
+    noting.expect(b"0", 9)
+    assert [noting.offered(b"%d" % number) for number in range(3)] == [0, 1, None]
+
+
 async def test_what_is_stored_by_the_process_that_refused_it_is_expected_no_longer(
     service: Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
