@@ -15,6 +15,7 @@ from mirror.reconciliation.judging import ABSENT, Verdict
 from mirror.reconciliation.run import Reconciliation
 from mirror.reconciliation.scope import EVERYTHING
 from mirror.storage import counters, reconciliation
+from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.reconciliation import BusyError, Position
 from mirror.storage.store import Store
 from mirror.tasks import end
@@ -48,7 +49,11 @@ class Reconciler:
         if await reconciliation.plan(self._store):
             delay_s = random.uniform(0, SPREAD_S)  # noqa: S311 - spreads requests, hides nothing
             log.info("reconciliation.planned", delay_s=round(delay_s))
-            await self._store.redis.enqueue_job("reconcile", _defer_by=timedelta(seconds=delay_s))
+            try:
+                await self._store.redis.enqueue_job("reconcile", _defer_by=timedelta(seconds=delay_s))
+            except UNAVAILABLE:
+                await reconciliation.unplan(self._store)
+                raise
 
     async def run(self, *, last_try: bool = False) -> bool:
         """Work for a while; gives False if Partoo cannot be asked, to be tried again later."""

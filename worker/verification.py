@@ -4,6 +4,7 @@ The questions of one business are asked together. An answer goes through the rev
 an entry of its own; the commit that applies it also closes the question.
 """
 
+import asyncio
 import random
 import time
 from collections import defaultdict
@@ -13,13 +14,13 @@ from datetime import timedelta
 import structlog
 
 from mirror.clock import now_ms
+from mirror.domain.absences import scope
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.reading import encode_reading
 from mirror.domain.record import CorruptError, Record
-from mirror.domain.review import text_field
 from mirror.partoo.api import PartooApi
-from mirror.partoo.errors import ApiError, ApiRefusedError
+from mirror.partoo.errors import ApiError, ApiRefusedError, ApiUnavailableError
 from mirror.partoo.search import Answer, find
 from mirror.storage import counters, inbox, reads, verification
 from mirror.storage.store import Store
@@ -27,12 +28,14 @@ from mirror.storage.verification import Question
 
 # One run asks for this long at the most; what is left is asked by the next.
 MAX_RUN_S = 60.0
+# And about one business for this long: one run and this must end before arq ends the job.
+MAX_ASK_S = 45.0
 # How long to wait after a failure before asking again: twice as long after each further one.
 FIRST_RETRY_MS = 10_000
 LAST_RETRY_MS = 3_600_000
 # A question refused for good is asked again all the same: keys are exchanged, and permissions granted.
 REFUSED_RETRY_MS = 600_000
-# A listing that shifts while it is read is read again, but not for ever.
+# A listing that shifts while it is read is read again at once, but not more often than this in a row.
 MAX_SHIFTED = 5
 
 log = structlog.get_logger()
@@ -89,14 +92,14 @@ class Verifier:
             elif record is None or record.forgotten_at is not None:
                 await verification.release(self._store, question, None)
             else:
-                groups[text_field(record.review, "business_id")].append((question, record))
+                groups[scope(record)[1]].append((question, record))
         return groups
 
     async def _ask(self, business_id: str, group: list[tuple[Question, Record]]) -> None:
         asked_before, started = self.api.requests, time.monotonic()
         facts = {"business_id": business_id, "reviews": len(group)}
         try:
-            answer = await find(self.api, [record for _, record in group])
+            answer = await self._find([record for _, record in group])
         except ApiError as error:
             await self._failed([question for question, _ in group], error, facts)
             return
@@ -111,6 +114,14 @@ class Verifier:
         )
         await self._deliver(answer)
         await self._settle_omitted(answer, [question for question, _ in group])
+
+    async def _find(self, records: Sequence[Record]) -> Answer:
+        """Ask about reviews of one business, for MAX_ASK_S at the most: a long listing must not keep others waiting."""
+        try:
+            async with asyncio.timeout(MAX_ASK_S):
+                return await find(self.api, records)
+        except TimeoutError:
+            raise ApiUnavailableError(f"the listing of the business took longer than {MAX_ASK_S:g} s") from None
 
     async def _deliver(self, answer: Answer) -> None:
         """Put answers into the inboxes of their reviews."""
@@ -128,11 +139,13 @@ class Verifier:
         for question in questions:
             if question.review_id in answer.found:
                 continue
-            if not answer.complete and question.failures < MAX_SHIFTED:
+            if not answer.complete:
+                # At once at first; should it go on, as after any other failure.
+                wait_ms = 0 if question.failures < MAX_SHIFTED else _retry_ms(question.failures)
                 log.warning("verification.listing_shifted", review_id=question.review_id)
-                await self._put_off([question], now_ms(), failed=True)
+                await self._put_off([question], now_ms() + wait_ms, failed=True)
                 continue
-            log.warning("verification.omitted", review_id=question.review_id, complete=answer.complete)
+            log.warning("verification.omitted", review_id=question.review_id)
             await counters.add(self._store, {"verification:omitted": 1})
             await verification.release(self._store, question, None)
 

@@ -20,7 +20,6 @@ from mirror.domain.decisions import (
     changed,
     first_seen,
     remember,
-    stale,
     unchanged,
     with_delete_date,
 )
@@ -35,6 +34,8 @@ SOURCES = frozenset({Source.VERIFICATION, Source.RECONCILIATION})
 # By how much the clocks of our own processes may differ: a delivery accepted so shortly before the question may have
 # been accepted after it.
 OVERTAKEN_MS = 2_000
+# For how long after a delivery Partoo's search may not show it yet.
+BEHIND_MS = 600_000
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -76,12 +77,11 @@ def take(record: Record | None, entry: Entry) -> Decision:
 def _take(case: Case, asked: _Asked) -> Decision:
     record, review = case.record, case.delivery.review
     if record.last_received_at > asked.observed_at - OVERTAKEN_MS:
-        return stale(case, "a delivery was accepted since Partoo was asked", _still(record))
+        return _refuse(case, "a delivery was accepted since Partoo was asked", _still(record))
     if asked.absent and record.status is not Status.LIVE:
-        return stale(case, "it is missing already", Doubt.AMBIGUOUS if record.ambiguous else Doubt.NONE)
-    live = record.live_snapshot
-    if live is not None and is_older(clock(review), clock(live)):
-        return stale(case, "Partoo's answer is older than what a delivery has shown", _still(record))
+        return _refuse(case, "it is missing already", Doubt.AMBIGUOUS if record.ambiguous else Doubt.NONE)
+    if _is_behind(case, asked):
+        return _refuse(case, "Partoo's answer is older than what a delivery has shown", _still(record))
     delta = difference(record.review, review)
     if not delta.fields:
         return changed(case, Kind.CONFIRMED, delta, Doubt.NONE) if record.ambiguous else unchanged(case)
@@ -95,6 +95,26 @@ def _asked(body: bytes) -> _Asked:
         return _ASKED.decode(body)
     except UNREADABLE as error:
         raise UndecodableError("not_a_reading", f"the entry does not tell when Partoo was asked: {error}") from None
+
+
+def _refuse(case: Case, reason: str, doubt: Doubt) -> Decision:
+    """Leave the record wholly as it is: a reading that is refused must not make the next one look overtaken."""
+    return Decision("stale", case.delivery, case.record, reason=reason, doubt=doubt)
+
+
+def _is_behind(case: Case, asked: _Asked) -> bool:
+    """Tell whether what answers at Partoo has not caught up yet with what a delivery has shown.
+
+    Clocks are compared by the second, as an answer may be written less finely than a webhook; and past BEHIND_MS it
+    is what Partoo has, whatever its clock says.
+    """
+    live = case.record.live_snapshot
+    recent = case.record.last_received_at > asked.observed_at - BEHIND_MS
+    return recent and live is not None and is_older(_second(clock(case.delivery.review)), _second(clock(live)))
+
+
+def _second(moment: int | None) -> int | None:
+    return None if moment is None else moment // 1_000_000
 
 
 def _still(record: Record) -> Doubt:

@@ -33,5 +33,10 @@ class Limiter:
             await asyncio.sleep(min(-wait, _LONGEST_SLEEP_MS) / 1000)
 
     async def pause(self, seconds: float) -> None:
-        """Have the whole fleet send nothing for so long. Raises one of `connection.UNAVAILABLE`."""
-        await self._store.redis.execute_command("SET", keys.API_PAUSE, 1, "PX", max(1, round(seconds * 1000)))
+        """Have the whole fleet send nothing for so long, or longer if it pauses already.
+
+        Raises one of `connection.UNAVAILABLE`.
+        """
+        ms = max(1, round(seconds * 1000))
+        if await self._store.redis.pttl(keys.API_PAUSE) < ms:
+            await self._store.redis.execute_command("SET", keys.API_PAUSE, 1, "PX", ms)

@@ -30,7 +30,7 @@ class PatientReader:
             except ApiUnavailableError as error:
                 await self._wait(error, attempt)
                 continue
-            if not is_short(page, number):
+            if not (is_short(page, number) or _is_cut(page, number)):
                 return page
             text = (
                 f"Partoo's page {number} holds {len(page.reviews)} reviews, fewer than its count of {page.count} gives"
@@ -46,8 +46,8 @@ class PatientReader:
 
     async def _wait(self, error: ApiError, attempt: int) -> None:
         self._on_failure(error)
-        # After a 429 the fleet's limiter holds the next request back for as long as Partoo said.
-        if not isinstance(error, RateLimitedError):
+        # After a 429 the fleet's limiter holds the next request back for as long as Partoo said, if it said so.
+        if not (isinstance(error, RateLimitedError) and error.retry_after_s > 0):
             await asyncio.sleep(self._patience.wait_s(attempt))
 
 
@@ -56,6 +56,11 @@ def _behind_the_last(error: ApiRefusedError, number: int) -> Page:
     if number == 1 or error.status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
         raise error
     return Page(number, max_page=number - 1, count=0, reviews=[])
+
+
+def _is_cut(page: Page, number: int) -> bool:
+    """Tell whether a page that was there a moment ago is empty or refused: perhaps so, perhaps only this once."""
+    return number > 1 and not page.reviews
 
 
 def is_short(page: Page, number: int) -> bool:

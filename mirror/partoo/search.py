@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
+from mirror.domain.absences import scope
 from mirror.domain.record import Record
-from mirror.domain.review import clock, text_field
+from mirror.domain.review import clock
 from mirror.domain.wire import MAX_REVIEW_ID
 from mirror.partoo.api import Page, PartooApi, api_time
 
@@ -75,10 +76,16 @@ def review_id(review: dict[str, Any]) -> int:
 
 def _filters(records: Collection[Record]) -> dict[str, str]:
     """Narrow the search to the business, and to what has changed since the oldest state that may be the true one."""
-    business = {text_field(record.review, "business_id") for record in records}
+    business = {scope(record)[1] for record in records}
     filters = {"business__in": ",".join(business)} if business != {""} else {}
-    clocks = [clock(state) for record in records for state in (record.review, record.last_live) if state is not None]
+    clocks = [_oldest_clock(record) for record in records]
     known = [moment for moment in clocks if moment is not None]
     if len(known) == len(clocks):
         filters["update_date__gte"] = api_time(max(0, min(known) - _SECOND_US))
     return filters
+
+
+def _oldest_clock(record: Record) -> int | None:
+    """Give the oldest clock of what is known of a review; a deletion may carry none."""
+    clocks = [clock(state) for state in (record.review, record.last_live) if state is not None]
+    return min((moment for moment in clocks if moment is not None), default=None)

@@ -114,3 +114,8 @@ async def plan(store: Store) -> bool:
     Raises one of `connection.UNAVAILABLE`.
     """
     return bool(await store.redis.set(keys.RECONCILIATION_PLANNED, 1, nx=True, px=keys.RECONCILIATION_PLANNED_MS))
+
+
+async def unplan(store: Store) -> None:
+    """Have the day's run planned once more: nothing came of it. Raises one of `connection.UNAVAILABLE`."""
+    await store.redis.delete(keys.RECONCILIATION_PLANNED)

@@ -107,9 +107,28 @@ def test_an_answer_that_a_delivery_may_have_overtaken_changes_nothing_and_is_ask
 
 def test_an_answer_older_than_what_a_delivery_has_shown_changes_nothing() -> None:
     newer = make_review(rating=5, update_date="2025-09-05T10:00:00.000000+02:00")
-    decision = last(("webhook", newer, 0), ("verification", LIVE, DAY))
+    decision = last(("webhook", newer, 0), ("verification", LIVE, 5 * MINUTE))
     assert decision.outcome == "stale"
     assert decision.doubt is Doubt.UNPROVEN
+
+
+def test_an_answer_that_is_refused_does_not_make_the_next_one_look_overtaken() -> None:
+    newer = make_review(rating=5, update_date="2025-09-05T10:00:00.000000+02:00")
+    decision = last(("webhook", newer, 0), ("verification", LIVE, 5 * MINUTE))
+    assert decision.record.last_received_at == START
+
+
+def test_what_partoo_still_says_long_after_a_delivery_is_true_whatever_its_clock() -> None:
+    newer = make_review(rating=5, update_date="2025-09-05T10:00:00.000000+02:00")
+    decision = last(("webhook", newer, 0), ("verification", LIVE, DAY))
+    assert (decision.outcome, decision.record.review) == ("updated", LIVE)
+
+
+def test_an_answer_whose_clock_is_written_less_finely_is_not_older() -> None:
+    finely = make_review(update_date="2025-09-04T10:00:00.250000+02:00")
+    coarsely = make_deletion(finely) | {"update_date": "2025-09-04T10:00:00+02:00"}
+    decision = last(("webhook", finely, 0), ("verification", coarsely, MINUTE))
+    assert (decision.outcome, decision.record.status) == ("vanished", Status.MISSING)
 
 
 def test_an_entry_that_does_not_tell_when_partoo_was_asked_is_a_dead_letter() -> None:

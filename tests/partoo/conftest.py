@@ -1,5 +1,6 @@
 """A Partoo on loopback whose reviews and faults a test sets, and a mirror beside it that may ask it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -36,6 +37,7 @@ class Partoo:
         self.options = ApiOptions(key=KEY, per_minute=0)
         self.requests: list[dict[str, str]] = []
         self.url = ""
+        self.latency_s = 0.0
         self._server: TestServer | None = None
         self._served: web.Application | None = None
 
@@ -56,6 +58,7 @@ class Partoo:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(dict(request.query))
+        await asyncio.sleep(self.latency_s)
         if self._served is None:
             self._served = make_api(self.reviews, self.options)
             self._served.freeze()

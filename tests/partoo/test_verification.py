@@ -8,6 +8,8 @@ from structlog.testing import capture_logs
 
 from mirror.clock import now_ms
 from mirror.domain.record import Record
+from mirror.partoo.limiter import Limiter
+from mirror.partoo.search import Answer
 from mirror.storage import keys, reads, verification
 from mirror.storage.store import Store
 from tests.conftest import running_worker
@@ -271,3 +273,56 @@ async def test_questions_that_come_one_after_the_other_are_gathered_for_the_dela
         await wait_until(are_closed)
     # About two seconds of them, one business: a few requests, not one for each question.
     assert len(partoo.requests) <= 12
+
+
+async def test_a_listing_that_takes_too_long_keeps_no_other_business_waiting(
+    mirror: Mirror, partoo: Partoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "MAX_ASK_S", 0.5)
+    for number in range(600):
+        partoo.reviews.put(make_review(1_000 + number, business_id="a-large-one"))
+    partoo.latency_s = 0.1
+    large, small = make_review(1, business_id="a-large-one"), make_review(2, business_id="b-small-one")
+    partoo.reviews.put(small)
+    for review in (large, small):
+        await mirror.tell(review, make_deletion(review), review)
+    with capture_logs() as logs:
+        await mirror.verify()
+    assert [line["business_id"] for line in logs if line["event"] == "verification.failed"] == ["a-large-one"]
+    assert not (await record_of(mirror, 2)).ambiguous
+    # Asked again later, and later each time.
+    assert await mirror.store.redis.execute_command("HGET", keys.VERIFY_FAILURES, "1") == b"1"
+
+
+async def test_a_deletion_that_names_no_business_is_asked_about_in_the_one_that_it_had(
+    mirror: Mirror, partoo: Partoo
+) -> None:
+    partoo.reviews.put(DELETED)
+    await mirror.tell(LIVE, {"id": 34, "state": "deleted"})
+    await mirror.verify()
+    assert {request.get("business__in") for request in partoo.requests} == {LIVE["business_id"]}
+    assert all("update_date__gte" in request for request in partoo.requests)
+
+
+async def test_a_listing_that_never_holds_still_is_asked_for_ever_more_rarely_and_not_given_up(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def shifting(*_arguments: Any) -> Answer:
+        return Answer({}, complete=False)
+
+    monkeypatch.setattr(asking, "find", shifting)
+    await mirror.tell(*BACK_TOO_SOON)
+    for _ in range(asking.MAX_SHIFTED + 2):
+        await mirror.store.redis.zadd(keys.VERIFY, {"34": 0})
+        await mirror.verify()
+    assert await verification.count(mirror.store) == 1
+    due = await mirror.store.redis.zscore(keys.VERIFY, "34")
+    assert due is not None
+    assert due > now_ms() + 60_000
+
+
+async def test_a_shorter_pause_does_not_end_a_longer_one(store: Store) -> None:
+    limiter = Limiter(store, 60)
+    await limiter.pause(60)
+    await limiter.pause(10)
+    assert await store.redis.pttl(keys.API_PAUSE) > 50_000

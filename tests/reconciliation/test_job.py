@@ -2,8 +2,11 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
+import pytest
+import redis.exceptions
 from structlog.testing import capture_logs
 
 from mirror.partoo.api import PartooApi, Patience
@@ -70,6 +73,24 @@ async def test_it_is_planned_once_for_the_fleet_within_an_hour(store: Store, sta
     [(_, due)] = await store.redis.zrange("arq:queue", 0, -1, withscores=True)
     now = datetime.now(UTC).timestamp()
     assert now - 1 <= due / 1000 <= now + SPREAD_S + 1
+
+
+async def test_a_plan_of_which_no_job_came_is_made_again(
+    store: Store, start_partoo: StartPartoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partoo = await start_partoo()
+
+    async def fail(*_arguments: Any, **_options: Any) -> None:
+        raise redis.exceptions.ConnectionError
+
+    async with aiohttp.ClientSession() as session:
+        reconciler = Reconciler(store, PartooApi(session, partoo.url, "k", Limiter(store, RATE)))
+        with monkeypatch.context() as broken:
+            broken.setattr(store.redis, "enqueue_job", fail)
+            with pytest.raises(redis.exceptions.ConnectionError):
+                await reconciler.plan()
+        await reconciler.plan()
+    assert await store.redis.zcard("arq:queue") == 1
 
 
 async def test_a_job_whose_time_is_up_leaves_the_rest_to_the_next(store: Store, start_partoo: StartPartoo) -> None:

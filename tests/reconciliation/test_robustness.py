@@ -229,3 +229,20 @@ async def test_reviews_that_change_while_they_are_read_end_up_as_they_are(
         found = await record(store, review["id"])
         assert found.review in (review, truth[review["id"]])
         assert found.status == "live"
+
+
+async def test_a_page_that_is_refused_only_once_does_not_end_the_listing(
+    store: Store, start_partoo: StartPartoo
+) -> None:
+    partoo = await start_partoo(*reviews(90))
+    glitches = iter(["2"])
+
+    def refuse_once(query: dict[str, str]) -> None:
+        if query["page"] == "2" and next(glitches, None):
+            raise web.HTTPNotFound
+
+    partoo.on_request = refuse_once
+    ears = Ears()
+    position = await partoo.reconcile(store, ears)
+    assert counted(position) == {"first_seen": 90}
+    assert len(ears.failures) == 1
