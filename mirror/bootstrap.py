@@ -39,6 +39,7 @@ def run(main: Callable[[Settings, str], Coroutine[None, None, int]], *, logging:
     A variable that cannot be used ends it with one line on stderr and status 2, an embedded Redis that does not start
     with one line and status 1.
     """
+    _open_standard_streams()
     # Until the process has a handler of its own, SIGTERM must still end what was started here, an embedded Redis say.
     signal.signal(signal.SIGTERM, _exit)
     try:
@@ -62,6 +63,17 @@ def run(main: Callable[[Settings, str], Coroutine[None, None, int]], *, logging:
     except EmbeddedRedisError as error:
         sys.stderr.write(f"reviewmirror: {error}\n")
         return EXIT_FAILED
+
+
+def _open_standard_streams() -> None:
+    """Put /dev/null where standard input, output or errors was closed: else the next file or socket takes its place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for the process's life
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
 
 def settle_memory() -> None:

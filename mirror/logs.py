@@ -7,6 +7,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, BinaryIO, TextIO
 
 import msgspec
@@ -54,6 +55,7 @@ class LineWriter:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._lines: list[bytes] = []
+        self._told = False
 
     def __call__(self, *_args: Any) -> "LineWriter":
         return self
@@ -71,8 +73,19 @@ class LineWriter:
 
     def _write(self) -> None:
         lines, self._lines = self._lines, []
-        self._stream.write(b"\n".join([*lines, b""]))
-        self._stream.flush()
+        try:
+            self._stream.write(b"\n".join([*lines, b""]))
+            self._stream.flush()
+        except (OSError, ValueError) as error:
+            # Whoever read the log is gone, or the disk is full. Telling of it in the log would fail as well, and again.
+            self._tell_once(error)
+
+    def _tell_once(self, error: Exception) -> None:
+        if not self._told:
+            self._told = True
+            with suppress(OSError, ValueError):
+                sys.stderr.write(f"reviewmirror: the log cannot be written, and lines are lost: {error}\n")
+                sys.stderr.flush()
 
 
 def stamp(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -50,7 +50,9 @@ async def _readiness(store: Store, pressure: Pressure) -> Readiness:
     now = now_ms()
     age = backlog.age_ms(now) / 1000
     problems = []
-    full = server.memory_finding(facts)
+    replica, full = server.replica_finding(facts), server.memory_finding(facts)
+    if replica is not None:
+        problems.append(f"{replica.problem}: {replica.remedy}")
     if full is not None:
         problems.append(f"{full.problem}: {full.remedy}")
     elif pressure.high:

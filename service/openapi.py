@@ -90,7 +90,7 @@ def _operations() -> list[tuple[str, str, dict[str, Any]]]:
     limit = _parameter(
         "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "How many at most."
     )
-    cursor = _parameter("cursor", {"type": "string", "pattern": "^[0-9]{1,18}$"}, "`next` of the page before.")
+    cursor = _parameter("cursor", {"type": "string", "pattern": "^[0-9]{1,19}$"}, "`next` of the page before.")
     of_business = _parameter("business_id", {"type": "string"}, "Of this business alone.")
     filters = [
         _parameter("business_id", {"type": "string"}, "Only reviews of this business."),

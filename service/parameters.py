@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from mirror.domain.lifecycle import Status
+from mirror.domain.review import MAX_FILTER_CHARS
 from mirror.domain.wire import MAX_REVIEW_ID
 from service.errors import ServiceError
 
@@ -20,6 +21,12 @@ def check_parameters(request: web.Request, *known: str) -> None:
             raise _bad_parameter(name, f"is unknown; known are: {', '.join(known)}")
         if len(request.query.getall(name)) > 1:
             raise _bad_parameter(name, "is there more than once")
+
+
+def filter_by(request: web.Request, name: str) -> str | None:
+    """Read a text to filter by, as far as indexes know such texts; None where there is none."""
+    value = request.query.get(name)
+    return None if value is None else value[:MAX_FILTER_CHARS]
 
 
 def review_id(request: web.Request) -> int:

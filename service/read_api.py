@@ -53,9 +53,9 @@ async def list_reviews(request: web.Request) -> web.Response:
     after = parameters.cursor(request)
     query = reads.Query(
         limit=parameters.limit(request),
-        business_id=request.query.get("business_id"),
+        business_id=parameters.filter_by(request, "business_id"),
         status=parameters.status(request),
-        partner=request.query.get("partner"),
+        partner=parameters.filter_by(request, "partner"),
         after=-1 if after is None else after,
     )
     page = await reads.page(request.app[READ_STORE], query)

@@ -108,6 +108,7 @@ def _server_checks(facts: server.Server) -> Iterator[Check]:
             "Redis version", FAIL, f"{facts.version}, older than {minimum}", f"upgrade Redis to {minimum} or newer"
         )
     )
+    yield _finding("role", FAIL, server.replica_finding(facts), "primary")
     yield _finding("eviction policy", FAIL, server.eviction_finding(facts), "noeviction")
     yield _finding("persistence", WARN, server.persistence_finding(facts), "append-only file on")
     yield _memory(facts)

@@ -39,6 +39,7 @@ class Server(msgspec.Struct, frozen=True):
     memory: Memory
     max_clients: int | None
     connected_clients: int
+    is_replica: bool
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -58,6 +59,7 @@ async def inspect(store: Store) -> Server:
         memory=_memory(info),
         max_clients=info.get("maxclients"),
         connected_clients=int(info.get("connected_clients", 0)),
+        is_replica=info.get("role") == "slave",
     )
 
 
@@ -96,6 +98,15 @@ def nearly_full(server: Server) -> Finding:
         f"Redis is nearly full ({server.memory}): new deliveries are refused with 503, so that workers can apply what "
         "waits",
         "raise maxmemory or take a larger plan, unless the backlog is what fills it",
+    )
+
+
+def replica_finding(server: Server) -> Finding | None:
+    if not server.is_replica:
+        return None
+    return Finding(
+        "Redis is a replica, which takes no writes: every delivery gets a 503",
+        "set REDIS_URL to the primary, or promote this one (REPLICAOF NO ONE)",
     )
 
 

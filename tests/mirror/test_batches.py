@@ -1,6 +1,7 @@
 """What scripts do once for all reviews of a batch is right for each of them."""
 
 import secrets
+from contextlib import suppress
 
 import pytest
 from redis.exceptions import ResponseError
@@ -9,7 +10,7 @@ from structlog.testing import capture_logs
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
-from mirror.storage import counters, inbox, keys
+from mirror.storage import counters, inbox, keys, reads
 from mirror.storage.commit import Commit, commit
 from mirror.storage.store import Store
 from tests.mirror.mirrored import accept, drain
@@ -106,6 +107,26 @@ async def test_a_key_of_another_type_holds_up_no_other_review(store: Store, name
     assert (failed["review_id"], failed["corrupt"]) == (2, True)
     assert "WRONGTYPE" in failed["reason"]
     assert (await inbox.backlog(store)).reviews == 1
+
+
+@pytest.mark.parametrize(
+    "name", [keys.FEED, keys.PARTNERS, keys.VERIFY, keys.index("live", "google_my_business"), keys.DEAD_LETTERS]
+)
+async def test_a_key_of_another_type_that_a_commit_needs_later_leaves_no_half_of_it(store: Store, name: str) -> None:
+    states = [make_review(1, rating=rating, update_date=f"2025-10-0{rating}T00:00:00Z") for rating in (1, 2, 3)]
+    await store.redis.set(name, "of another type")
+    await accept(store, 1, *map(make_body, states))
+    with suppress(ResponseError):
+        await drain(store)
+    assert await inbox.waiting_for(store, 1) == len(states)
+    assert await reads.record(store, 1) is None
+
+    await store.redis.delete(name)
+    await store.redis.zadd(keys.DUE, {"1": 0})
+    await drain(store)
+    found = await reads.record_and_changes(store, 1)
+    assert found is not None
+    assert [change.version for change in found[1]] == [1, 2, 3]
 
 
 async def test_a_commit_that_redis_refuses_is_told_waits_and_holds_up_no_other(store: Store) -> None:

@@ -1,5 +1,6 @@
 """Log lines: short enough, valid, telling whose they are, and without anybody's name or words."""
 
+import asyncio
 import io
 import json
 import logging
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from mirror.domain.changes import difference
 from mirror.domain.personal import MAX_LOGGED_BYTES, MAX_PUBLIC_CHARS, PUBLIC_FIELDS, loggable
-from mirror.logs import MAX_LINE_BYTES, configure, render_line, stamp
+from mirror.logs import MAX_LINE_BYTES, LineWriter, configure, render_line, stamp
 from tests.domain.strategies import ARBITRARY_REVIEWS, JSON, KNOWN_FIELDS
 from tests.support import make_review, make_settings
 
@@ -316,3 +317,25 @@ def test_no_name_and_no_text_ever_stands_in_a_line_unless_asked_for(name: str, t
     assert msgspec.json.encode(text).decode()[1:-1] not in line
     assert "vieillot" not in line
     assert (old["rating"], new["rating"]) == (3, 4)
+
+
+class _Gone(io.BytesIO):
+    """A log whose reader has left."""
+
+    def write(self, _data: object, /) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+async def test_a_log_that_cannot_be_written_is_told_of_once_and_costs_nothing_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    writer = LineWriter(_Gone())
+    stray: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: stray.append(context))
+    for _ in range(3):
+        writer.msg(b"a line")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert stray == []
+    told = "reviewmirror: the log cannot be written, and lines are lost: [Errno 32] Broken pipe\n"
+    assert capsys.readouterr().err == told

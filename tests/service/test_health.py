@@ -123,3 +123,11 @@ async def test_warnings_alone_leave_the_mirror_ready(start_service: StartService
     own_redis.client.zadd(keys.WORKERS, {"a-worker": now_ms()})
     status, body = await readiness(await start_service(own_redis.url))
     assert (status, body["status"], len(body["warnings"])) == (200, "ready", 1)
+
+
+async def test_a_replica_is_not_ready(start_service: StartService, own_redis: OwnRedis) -> None:
+    service = await start_service(own_redis.url)
+    own_redis.client.execute_command("REPLICAOF", "127.0.0.1", 1)
+    answer = await service.get("/readyz")
+    assert answer.status == 503
+    assert (await answer.json())["problems"][0].startswith("Redis is a replica, which takes no writes")

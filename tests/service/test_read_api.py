@@ -504,3 +504,12 @@ async def test_the_largest_id_works_everywhere(service: Client, store: Store) ->
     assert (await read(service, f"/reviews/{largest}"))["id"] == largest
     assert len((await read(service, f"/reviews/{largest}/changes"))["changes"]) == 1
     assert await list_ids(service, limit=1) == [largest]
+
+
+async def test_a_filter_with_a_whole_value_finds_also_what_is_longer_than_an_index_keeps(
+    service: Client, store: Store
+) -> None:
+    review = make_review(partner="p" * 130, business_id="b" * 130)
+    await apply(store, (34, START, make_body(review)))
+    for name in ("partner", "business_id"):
+        assert await list_ids(service, **{name: review[name]}) == [34]

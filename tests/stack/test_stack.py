@@ -312,6 +312,17 @@ def test_a_process_explains_itself_and_takes_no_other_argument(module: str) -> N
     assert "unrecognized arguments: --prot" in shown.stderr
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_may_be_closed(closed: str, server: RedisServer) -> None:
+    variables = processes.environment(server.url, PORT="0")
+    command = f"exec {sys.executable} -m service {closed}"
+    process = subprocess.Popen(["/bin/sh", "-c", command], env=variables, stdout=subprocess.DEVNULL)
+    time.sleep(1.5)
+    assert process.poll() is None
+    process.terminate()
+    assert process.wait(PATIENCE_S) == 0
+
+
 def test_records_survive_a_restart_of_everything(server: RedisServer, tmp_path: Path) -> None:
     async def story(url: str) -> None:
         async with aiohttp.ClientSession() as session:

@@ -137,6 +137,16 @@ local function move(member, before, after)
     end
 end
 
+local function check_indexes(before, after)
+    if before ~= after then
+        for _, index in ipairs({ before, after }) do
+            if index ~= '' then
+                redis.call('ZCARD', index)
+            end
+        end
+    end
+end
+
 local function plan_verification(commit)
     if commit.verify_at == '' then
         return
@@ -163,7 +173,9 @@ local function write(commit)
         end
         redis.call('HSET', CORRUPT, commit.review_id, corrupt)
     end
-    redis.call('LLEN', changes) -- a key of another type must fail before anything is written; so does the next
+    redis.call('LLEN', changes) -- a key of another type must fail before anything is written; so do the next
+    check_indexes(commit.index_before, commit.index_after)
+    check_indexes(commit.business_before, commit.business_after)
     schedule(commit, take_out(inbox, deliveries, commit))
     if commit.record ~= '' then
         redis.call('SET', prefix .. RECORD, commit.record)
@@ -203,6 +215,16 @@ end
 local function message(problem)
     return type(problem) == 'table' and problem.err or tostring(problem) -- a table from Redis 7 on
 end
+
+-- Keys of another type must fail before anything is written: what is written stays.
+redis.call('XLEN', FEED)
+for _, set in ipairs({ WAITING, DUE, VERIFY }) do
+    redis.call('ZCARD', set)
+end
+for _, hash in ipairs({ DEAD_LETTERS, CORRUPT, VERIFY_FAILURES }) do
+    redis.call('HLEN', hash)
+end
+redis.call('SCARD', PARTNERS)
 
 local answers = {}
 while at < #COMMITS do
