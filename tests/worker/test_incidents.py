@@ -264,3 +264,38 @@ async def test_nothing_of_an_incident_is_left_in_redis_but_its_end(mirror: Mirro
     assert left == {keys.CLOSED_INCIDENTS}
     for key in await mirror.store.redis.keys(f"{keys.RECENT_PREFIX}*"):
         assert 0 < await mirror.store.redis.pttl(key) <= 3 * HOUR
+
+
+async def test_absences_whose_deletions_name_another_business_go_over_to_its_incident(mirror: Mirror) -> None:
+    await mirror.show(*range(1, 31))
+    await mirror.vanish(*IDS)
+    assert await of(mirror) == [{"business_id": BUSINESS}]
+    mirror.now += MINUTE
+    await mirror.vanish(*IDS, business_id="other")
+    by_business = {
+        one.of["business_id"]: (one.absences, one.missing) for one in await incidents.open_incidents(mirror.store)
+    }
+    assert by_business == {BUSINESS: (0, 0), "other": (10, 10)}
+    await mirror.later(MINUTE)
+    assert await of(mirror) == [{"business_id": "other"}]
+    await mirror.later(GRACE + DAY)
+    assert set(await mirror.statuses(*IDS)) == {Status.MISSING}
+
+    await mirror.show(*IDS, update_date="2025-10-12T10:00:00Z", business_id="other")
+    await mirror.later(MINUTE)
+    assert await of(mirror) == []
+    (old, new) = (await incidents.closed_incidents(mirror.store, 0, 10))[::-1][:2]
+    assert {old.closed_by, new.closed_by} == {CloseReason.RETURNS}
+
+
+async def test_a_free_absence_that_moves_is_checked_when_it_was_to_be(mirror: Mirror) -> None:
+    await mirror.show(*range(1, 31))
+    await mirror.vanish(34)
+    mirror.now += DAY
+    await mirror.vanish(34, business_id="other")
+    assert await mirror.store.redis.zscore(keys.ABSENCES, "34") == START
+    await mirror.later(GRACE - DAY)
+    assert (await mirror.record(34)).status is Status.GONE
+    mirror.now += DAY
+    await mirror.vanish(34, business_id="a-third")
+    assert await mirror.store.redis.zscore(keys.ABSENCES, "34") is None

@@ -150,7 +150,31 @@ local function postpone(id, turn)
     redis.call('ZADD', ABSENCES, 'NX', turn.at_text, id) -- it may have been about an absence before this one
 end
 
-local STEPS = { began = begin, returned = finish, gone = finish, forgotten = finish, postponed = postpone }
+-- An absence whose deletion names another business or partner now belongs to the incidents of these.
+local function move_from(id, turn)
+    local counts_from = redis.call('ZSCORE', ABSENCES, id)
+    finish(id, turn)
+    if counts_from then
+        redis.call('ZADD', ABSENCES, counts_from, id)
+    end
+end
+
+local function move_to(id, turn)
+    if string.find(turn.counts, 'gone', 1, true) then
+        return -- no absence to be checked any more
+    end
+    local counts_from = redis.call('ZSCORE', ABSENCES, id)
+    redis.call('ZREM', ABSENCES, id)
+    begin(id, turn)
+    if counts_from and redis.call('ZSCORE', ABSENCES, id) then
+        redis.call('ZADD', ABSENCES, counts_from, id)
+    end
+end
+
+local STEPS = {
+    began = begin, returned = finish, gone = finish, forgotten = finish, postponed = postpone,
+    moved_from = move_from, moved_to = move_to,
+}
 
 local function apply_turns(id, rows)
     for _, row in ipairs(rows) do
