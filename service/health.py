@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from mirror.clock import now_ms
 from mirror.storage import inbox, server, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
@@ -47,8 +46,7 @@ async def _readiness(store: Store, pressure: Pressure) -> Readiness:
         )
     except UNAVAILABLE:
         return Readiness(["Redis does not answer"], [], {"redis": "unavailable"})
-    now = now_ms()
-    age = backlog.age_ms(now) / 1000
+    age = backlog.age_ms / 1000
     problems = []
     replica, full = server.replica_finding(facts), server.memory_finding(facts)
     if replica is not None:
@@ -63,14 +61,14 @@ async def _readiness(store: Store, pressure: Pressure) -> Readiness:
     if age > LATE_AFTER_S:
         problems.append(f"the oldest waiting delivery has waited for {age:.0f} s")
     findings = (server.eviction_finding(facts), server.persistence_finding(facts))
-    last = heartbeats.last_at
+    heartbeat_age = heartbeats.age_ms
     return Readiness(
         problems,
         [f"{finding.problem}: {finding.remedy}" for finding in findings if finding is not None],
         {
             "redis": "ok",
             "workers": len(heartbeats.alive),
-            "worker_heartbeat_age_s": None if last is None else max(0, now - last) / 1000,
+            "worker_heartbeat_age_s": None if heartbeat_age is None else heartbeat_age / 1000,
             "waiting_reviews": backlog.reviews,
             "oldest_waiting_s": age,
         },

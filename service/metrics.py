@@ -10,7 +10,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from mirror.clock import now_ms
 from mirror.storage import counters, dead_letters, inbox, incidents, reads, server, verification, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.histogram import LABELS
@@ -58,7 +57,7 @@ async def _snapshot(store: Store) -> Snapshot:
         counts,
         reviews,
         waiting=backlog.reviews,
-        oldest_waiting_s=backlog.age_ms(now_ms()) / 1000,
+        oldest_waiting_s=backlog.age_ms / 1000,
         dead_letters=letters,
         workers=len(heartbeats.alive),
         open_questions=questions,

@@ -11,7 +11,7 @@ from mirror.bootstrap import EXIT_FAILED
 from mirror.cli.check import FAIL, OK, WARN, Check
 from mirror.cli.doctor_partoo import check_partoo
 from mirror.cli.output import write, write_json
-from mirror.clock import now_ms, span
+from mirror.clock import span
 from mirror.settings import Settings
 from mirror.storage import corrupt, dead_letters, inbox, server, workers
 from mirror.storage.connection import UNAVAILABLE
@@ -94,8 +94,7 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
 async def _queue(store: Store) -> Queue:
     heartbeats = await workers.heartbeats(store)
     backlog = await inbox.backlog(store)
-    age = backlog.age_ms(now_ms())
-    return Queue(len(heartbeats.alive), age, await dead_letters.count(store), await corrupt.reviews(store))
+    return Queue(len(heartbeats.alive), backlog.age_ms, await dead_letters.count(store), await corrupt.reviews(store))
 
 
 def _server_checks(facts: server.Server) -> Iterator[Check]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mirror.absence_views import incident_view
 from mirror.cli.output import write, write_json
-from mirror.clock import iso, now_ms, span
+from mirror.clock import iso, span
 from mirror.domain.lifecycle import Status
 from mirror.settings import Settings
 from mirror.storage import corrupt, counters, dead_letters, inbox, incidents, reads, workers
@@ -37,7 +37,6 @@ async def _facts(store: Store) -> dict[str, Any]:
     counts = await reads.counts_by_status_and_partner(store)
     backlog = await inbox.backlog(store)
     heartbeats = await workers.heartbeats(store)
-    now = now_ms()
     return {
         "reviews": {
             str(status): sum(count for (found, _), count in counts.items() if found == status) for status in Status
@@ -47,7 +46,7 @@ async def _facts(store: Store) -> dict[str, Any]:
             for partner in sorted({partner for _, partner in counts})
         },
         "waiting_reviews": backlog.reviews,
-        "oldest_waiting_s": backlog.age_ms(now) / 1000,
+        "oldest_waiting_s": backlog.age_ms / 1000,
         "workers": heartbeats.alive,
         "last_heartbeat_at": None if heartbeats.last_at is None else iso(heartbeats.last_at),
         "open_incidents": [incident_view(one) for one in await incidents.open_incidents(store)],

@@ -8,6 +8,7 @@ import msgspec
 from mirror.domain.inbox import Entry, encode_entry
 from mirror.storage import keys
 from mirror.storage.packing import pack
+from mirror.storage.server import in_ms
 from mirror.storage.store import Store
 
 # Bounds on what one claim takes, so that neither many reviews, nor one with a long inbox, nor large payloads make a
@@ -30,13 +31,10 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Backlog(msgspec.Struct, frozen=True):
-    """How many reviews have deliveries waiting, and since when the oldest does (ms since 1970; None: none waits)."""
+    """How many reviews have deliveries waiting, and for how long the oldest has, in ms; 0 where none waits."""
 
     reviews: int
-    oldest_at: int | None
-
-    def age_ms(self, now: int) -> int:
-        return 0 if self.oldest_at is None else max(0, now - self.oldest_at)
+    age_ms: int
 
 
 async def accept(store: Store, deliveries: Sequence[tuple[int, Entry]], counter: str = "deliveries:accepted") -> bool:
@@ -89,8 +87,9 @@ async def backlog(store: Store) -> Backlog:
     async with store.redis.pipeline(transaction=False) as pipe:
         pipe.zcard(keys.WAITING)
         pipe.zrange(keys.WAITING, 0, 0, withscores=True)
-        reviews, oldest = await pipe.execute()
-    return Backlog(reviews, int(oldest[0][1]) if oldest else None)
+        pipe.time()
+        reviews, oldest, time = await pipe.execute()
+    return Backlog(reviews, max(0, in_ms(time) - int(oldest[0][1])) if oldest else 0)
 
 
 async def waiting_for(store: Store, review_id: int) -> int:

@@ -63,6 +63,15 @@ async def inspect(store: Store) -> Server:
     )
 
 
+def in_ms(time: tuple[int, int]) -> int:
+    """Read Redis's answer to TIME, in milliseconds since 1970 UTC.
+
+    What one process writes and another reads is measured by Redis's clock: those of processes may be wrong.
+    """
+    seconds, microseconds = time
+    return seconds * 1000 + microseconds // 1000
+
+
 async def memory(store: Store) -> Memory:
     """Ask the server how full it is. Raises one of `connection.UNAVAILABLE`."""
     return _memory(await store.redis.info("memory"))

@@ -1,5 +1,6 @@
 """`/healthz`: this process. `/readyz`: the mirror as a whole."""
 
+import time
 from typing import Any
 
 import pytest
@@ -131,3 +132,17 @@ async def test_a_replica_is_not_ready(start_service: StartService, own_redis: Ow
     answer = await service.get("/readyz")
     assert answer.status == 503
     assert (await answer.json())["problems"][0].startswith("Redis is a replica, which takes no writes")
+
+
+@pytest.mark.parametrize("off_ms", [-5 * 3_600_000, 5 * 3_600_000])
+async def test_a_clock_that_is_wrong_makes_nobody_late_or_dead(
+    service: Client, store: Store, monkeypatch: pytest.MonkeyPatch, off_ms: int
+) -> None:
+    right = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: right() + off_ms * 1_000_000)
+    await workers.beat(store, "a-worker")
+    await send(service, make_body(make_review()))
+    status, body = await readiness(service)
+    assert (status, body["problems"]) == (200, [])
+    assert body["oldest_waiting_s"] < 5
+    assert body["worker_heartbeat_age_s"] < 5
