@@ -6,6 +6,7 @@ import sys
 
 from dev import demo, stay
 from mirror.settings import SettingsError
+from mirror.stopping import stop_signals
 from mirror.storage.embedded import EmbeddedRedisError
 
 
@@ -14,7 +15,9 @@ def main() -> int:
     parser.add_argument("what", choices=("demo", "run"), help="demo: the main job, then exit; run: a stack that stays")
     what = parser.parse_args().what
     # What was started must be stopped also when this is told to stop.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    for number in stop_signals():
+        if number is not signal.SIGINT:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         return demo.main() if what == "demo" else stay.main()
     except SettingsError as error:

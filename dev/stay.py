@@ -10,6 +10,7 @@ from pathlib import Path
 from dev.keys import public_key_line
 from dev.stack import Stack, StackError, free_port, is_taken, running
 from mirror.settings import load
+from mirror.stopping import stop_signals
 
 DATA = Path("data")
 WATCH_INTERVAL_S = 0.5
@@ -21,7 +22,7 @@ def main() -> int:
         sys.stderr.write(f"make run: port {port} is in use; choose another: make run PORT=8081\n")
         return 1
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         signal.signal(number, lambda *_: stop.set())
     DATA.mkdir(exist_ok=True)
     key_file = DATA / "simulator.key"

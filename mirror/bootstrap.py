@@ -14,6 +14,7 @@ import uvloop
 
 from mirror import logs
 from mirror.settings import Settings, SettingsError, load
+from mirror.stopping import stop_signals
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.embedded import EmbeddedRedisError, embedded_redis
 
@@ -40,8 +41,11 @@ def run(main: Callable[[Settings, str], Coroutine[None, None, int]], *, logging:
     with one line and status 1.
     """
     _open_standard_streams()
-    # Until the process has a handler of its own, SIGTERM must still end what was started here, an embedded Redis say.
-    signal.signal(signal.SIGTERM, _exit)
+    # Until the process has handlers of its own, being told to stop must still end what was started here, an embedded
+    # Redis say. SIGINT does so by itself.
+    for number in stop_signals():
+        if number is not signal.SIGINT:
+            signal.signal(number, _exit)
     try:
         settings = load(os.environ)
         if logging:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 from contextlib import suppress
@@ -10,6 +9,7 @@ from contextlib import suppress
 import structlog
 
 from mirror.settings import Settings
+from mirror.stopping import on_stop
 
 STOP_TIMEOUT_S = 25.0
 RESTART_DELAY_S = 1.0
@@ -18,11 +18,9 @@ log = structlog.get_logger()
 
 
 async def serve_with_children(settings: Settings, redis_url: str) -> int:
-    """Keep `web_concurrency` web processes running until SIGTERM or SIGINT; returns the exit status."""
+    """Keep `web_concurrency` web processes running until told to stop; returns the exit status."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    on_stop(stop.set)
     try:
         reserved = _reserve(settings.bind_host, settings.port)
     except OSError as error:
@@ -41,8 +39,15 @@ async def serve_with_children(settings: Settings, redis_url: str) -> int:
 
 
 def _reserve(host: str, port: int) -> socket.socket:
-    """Take the port, without listening on it, so that all children share the same one, also where it was 0."""
-    reserved = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    """Take the port, without listening on it, so that all children share the same one, also where it was 0.
+
+    Raises OSError if anybody listens there: another service might share it by itself.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+    reserved = socket.socket(family)
     try:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind((host, port))

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from typing import Any
 
 import structlog
@@ -10,6 +9,7 @@ from aiohttp import web
 
 from mirror.bootstrap import settle_memory
 from mirror.settings import Settings
+from mirror.stopping import on_stop
 from service.app import make_app
 from service.body import BODY_TIMEOUT_S
 from service.in_flight import IN_FLIGHT
@@ -37,11 +37,9 @@ log = structlog.get_logger()
 
 
 async def serve(settings: Settings, redis_url: str, *, share_port: bool = False) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit status. `share_port` lets other processes listen beside this."""
+    """Serve until told to stop; returns the exit status. `share_port` lets other processes listen beside this."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    on_stop(stop.set)
     app = make_app(settings, redis_url)
     runner = Runner(app, **RUNNER_OPTIONS)
     watching = asyncio.create_task(_stop_without_parent(stop)) if share_port else None

@@ -8,7 +8,6 @@ import asyncio
 import os
 import random
 import secrets
-import signal
 import socket
 from contextlib import suppress
 from datetime import UTC
@@ -24,6 +23,7 @@ from mirror.bootstrap import settle_memory
 from mirror.partoo.api import PartooApi
 from mirror.partoo.limiter import Limiter
 from mirror.settings import Settings
+from mirror.stopping import on_stop
 from mirror.storage import keys, workers
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
@@ -47,11 +47,9 @@ log = structlog.get_logger()
 
 
 async def run(settings: Settings, redis_url: str) -> int:
-    """Work until SIGTERM or SIGINT; returns the exit status."""
+    """Work until told to stop; returns the exit status."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    on_stop(stop.set)
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
     settle_memory()
     log.info("worker.started", worker=name)

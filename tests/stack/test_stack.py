@@ -242,7 +242,7 @@ async def test_a_web_process_killed_between_its_write_and_its_answers_causes_dup
     await store.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_worker_stops_cleanly_when_told_to(number: signal.Signals, server: RedisServer, tmp_path: Path) -> None:
     with processes.worker(server.url, tmp_path / "worker") as worker:
         client = server.client()
@@ -272,6 +272,22 @@ def test_a_web_process_that_dies_is_replaced_and_all_stop_together(server: Redis
         web.wait_for("service.started", 3)
         assert web.stop() == 0
         assert len(web.lines("service.stopped")) == 2
+
+
+def test_web_processes_stop_cleanly_when_their_terminal_is_closed(server: RedisServer, tmp_path: Path) -> None:
+    with processes.service(server.url, tmp_path / "web", WEB_CONCURRENCY="2") as (web, _):
+        web.wait_for("service.started", 2)
+        assert web.stop(signal.SIGHUP) == 0
+        assert len(web.lines("service.stopped")) == 2
+
+
+def test_two_services_do_not_share_a_port(server: RedisServer, tmp_path: Path) -> None:
+    with processes.service(server.url, tmp_path / "web", WEB_CONCURRENCY="2") as (web, url):
+        web.wait_for("service.started", 2)
+        variables = processes.environment(server.url, WEB_CONCURRENCY="2", PORT=url.rsplit(":", 1)[1])
+        with processes.running("service", variables, tmp_path / "second") as second:
+            assert second.popen.wait(PATIENCE_S) == 1
+            assert [line["event"] for line in second.lines()] == ["service.cannot_listen"]
 
 
 def test_web_processes_whose_parent_was_killed_stop_by_themselves(server: RedisServer, tmp_path: Path) -> None:
