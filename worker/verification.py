@@ -19,6 +19,7 @@ from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.reading import encode_reading
 from mirror.domain.record import CorruptError, Record
+from mirror.domain.wire import UndecodableError, decode_review
 from mirror.partoo.api import PartooApi
 from mirror.partoo.errors import ApiError, ApiRefusedError, ApiUnavailableError
 from mirror.partoo.search import Answer, find
@@ -112,8 +113,14 @@ class Verifier:
             requests=self.api.requests - asked_before,
             ms=round((time.monotonic() - started) * 1000),
         )
-        await self._deliver(answer)
-        await self._settle_omitted(answer, [question for question, _ in group])
+        questions = [question for question, _ in group]
+        unreadable = await self._deliver(answer)
+        await self._put_off(
+            [question for question in questions if question.review_id in unreadable],
+            now_ms() + LAST_RETRY_MS,
+            failed=True,
+        )
+        await self._settle_omitted(answer, questions)
 
     async def _find(self, records: Sequence[Record]) -> Answer:
         """Ask about reviews of one business, for MAX_ASK_S at the most: a long listing must not keep others waiting."""
@@ -123,16 +130,24 @@ class Verifier:
         except TimeoutError:
             raise ApiUnavailableError(f"the listing of the business took longer than {MAX_ASK_S:g} s") from None
 
-    async def _deliver(self, answer: Answer) -> None:
-        """Put answers into the inboxes of their reviews."""
+    async def _deliver(self, answer: Answer) -> set[int]:
+        """Put answers into the inboxes of their reviews; gives the reviews whose answer a worker could not read."""
         now = now_ms()
         entries = []
+        unreadable = set()
         for review_id, found in answer.found.items():
             delivery_id = make_delivery_id(now, random.getrandbits(48))
             body = encode_reading(found.review, found.observed_at)
+            try:
+                decode_review(body)
+            except UndecodableError as error:
+                log.warning("verification.unreadable", review_id=review_id, code=error.code, reason=str(error))
+                unreadable.add(review_id)
+                continue
             entries.append((review_id, Entry(delivery_id, now, Source.VERIFICATION, body)))
             log.info("verification.answered", review_id=review_id, delivery_id=delivery_id)
         await inbox.put(self._store, entries, "verification:answered")
+        return unreadable
 
     async def _settle_omitted(self, answer: Answer, questions: Sequence[Question]) -> None:
         """Leave as it is what both searches omit; ask again about what a listing that shifted may have hidden."""

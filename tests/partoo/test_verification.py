@@ -10,7 +10,7 @@ from mirror.clock import now_ms
 from mirror.domain.record import Record
 from mirror.partoo.limiter import Limiter
 from mirror.partoo.search import Answer
-from mirror.storage import keys, reads, verification
+from mirror.storage import dead_letters, keys, reads, verification
 from mirror.storage.store import Store
 from tests.conftest import running_worker
 from tests.partoo.conftest import KEY, Mirror, Partoo
@@ -326,3 +326,20 @@ async def test_a_shorter_pause_does_not_end_a_longer_one(store: Store) -> None:
     await limiter.pause(60)
     await limiter.pause(10)
     assert await store.redis.pttl(keys.API_PAUSE) > 50_000
+
+
+async def test_an_answer_that_no_worker_could_read_is_no_dead_letter_and_asked_for_again_later(
+    mirror: Mirror, partoo: Partoo
+) -> None:
+    deep: Any = 1
+    for _ in range(240):
+        deep = [deep]
+    partoo.reviews.put(make_review(comments=deep))
+    await mirror.tell(*BACK_TOO_SOON)
+    with capture_logs() as logs:
+        await mirror.verify()
+    assert "unreadable" in events(logs)
+    assert await dead_letters.count(mirror.store) == 0
+    due = await mirror.store.redis.zscore(keys.VERIFY, "34")
+    assert due is not None
+    assert due > now_ms() + asking.LAST_RETRY_MS / 2
