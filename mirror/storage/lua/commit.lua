@@ -137,12 +137,14 @@ local function move(member, before, after)
     end
 end
 
-local function check_indexes(before, after)
-    if before ~= after then
-        for _, index in ipairs({ before, after }) do
-            if index ~= '' then
-                redis.call('ZCARD', index)
-            end
+local checked = {}
+
+-- Nothing within this script makes an index a key of another type: each is looked at once.
+local function check_indexes(...)
+    for _, index in ipairs({ ... }) do
+        if index ~= '' and not checked[index] then
+            redis.call('ZCARD', index)
+            checked[index] = true
         end
     end
 end
@@ -174,8 +176,7 @@ local function write(commit)
         redis.call('HSET', CORRUPT, commit.review_id, corrupt)
     end
     redis.call('LLEN', changes) -- a key of another type must fail before anything is written; so do the next
-    check_indexes(commit.index_before, commit.index_after)
-    check_indexes(commit.business_before, commit.business_after)
+    check_indexes(commit.index_before, commit.index_after, commit.business_before, commit.business_after)
     schedule(commit, take_out(inbox, deliveries, commit))
     if commit.record ~= '' then
         redis.call('SET', prefix .. RECORD, commit.record)
