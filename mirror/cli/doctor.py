@@ -121,9 +121,9 @@ def _memory(facts: server.Server) -> Check:
         nearly = server.nearly_full(facts)
         return Check("memory", FAIL, nearly.problem, nearly.remedy)
     if facts.memory.share < _MEMORY_WARNING:
-        return Check("memory", OK, f"{facts.memory} used")
+        return Check("memory", OK, f"used: {facts.memory}")
     refused = f"from {server.HIGH_SHARE:.0%} on deliveries are refused (503)"
-    return Check("memory", WARN, f"{facts.memory} used", f"take a larger plan before it is full: {refused}")
+    return Check("memory", WARN, f"used: {facts.memory}", f"take a larger plan before it is full: {refused}")
 
 
 def _finding(name: str, state: str, finding: server.Finding | None, fine: str) -> Check:
@@ -144,7 +144,8 @@ def _connections(facts: server.Server, settings: Settings, worker_count: int) ->
     fitting = facts.max_clients // (2 * processes)
     remedy = "take a plan with more connections"
     if fitting >= FEWEST_CONNECTIONS:
-        remedy = f"set REDIS_MAX_CONNECTIONS to {fitting} or lower, but at least {FEWEST_CONNECTIONS}"
+        allowed = str(fitting) if fitting == FEWEST_CONNECTIONS else f"{FEWEST_CONNECTIONS} to {fitting}"
+        remedy = f"set REDIS_MAX_CONNECTIONS to {allowed}"
     return Check("connection budget", WARN, f"{found}, but only {facts.max_clients} allowed", remedy)
 
 

@@ -32,9 +32,8 @@ class PatientReader:
                 continue
             if not (is_short(page, number) or _is_cut(page, number)):
                 return page
-            text = (
-                f"Partoo's page {number} holds {len(page.reviews)} reviews, fewer than its count of {page.count} gives"
-            )
+            counted = f"fewer than its count of {page.count} gives" if page.count else "though it was announced"
+            text = f"Partoo's page {number} holds {len(page.reviews)} reviews, {counted}"
             await self._wait(ApiUnavailableError(text), attempt)
         return await self._once(filters, number)
 

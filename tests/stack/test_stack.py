@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -328,15 +329,27 @@ def test_a_process_explains_itself_and_takes_no_other_argument(module: str) -> N
     assert "unrecognized arguments: --prot" in shown.stderr
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_standard_streams_may_be_closed(closed: str, server: RedisServer) -> None:
-    variables = processes.environment(server.url, PORT="0")
+    port = free_port()
+    variables = processes.environment(server.url, PORT=str(port))
     command = f"exec {sys.executable} -m service {closed}"
     process = subprocess.Popen(["/bin/sh", "-c", command], env=variables, stdout=subprocess.DEVNULL)
-    time.sleep(1.5)
-    assert process.poll() is None
-    process.terminate()
-    assert process.wait(PATIENCE_S) == 0
+    deadline = time.monotonic() + PATIENCE_S
+    try:
+        while not listens(port):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        process.terminate()
+        status = process.wait(PATIENCE_S)
+    assert status == 0
 
 
 def test_records_survive_a_restart_of_everything(server: RedisServer, tmp_path: Path) -> None:
