@@ -48,6 +48,15 @@ def applied(client: "redis.Redis") -> int:
     return sum(int(count) for name, count in counts.items() if name.startswith(b"decisions:"))
 
 
+def wait_until_applied(client: "redis.Redis", total: int) -> None:
+    """Wait until deliveries have been applied. Raises RuntimeError if that takes longer than PATIENCE_S."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (now := applied(client)) < total:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"only {now} of {total} were applied in {PATIENCE_S:g} s")
+        time.sleep(0.01)
+
+
 def rate(count: Callable[[], int], total: int) -> float:
     """Watch a count rise to `total`; give how much it rose a second, from its first rise on.
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import redis
 
-from benchmarks.draining import applied, changes, fill
+from benchmarks.draining import changes, fill, wait_until_applied
 from benchmarks.processes import cpu_seconds, environment, process
 from benchmarks.requests import make_body
 from mirror.storage.embedded import embedded_redis
@@ -39,7 +39,7 @@ class Mirror(msgspec.Struct):
     def drain(self) -> None:
         self.worker.send_signal(signal.SIGCONT)
         try:
-            _wait(self.client, self.total)
+            wait_until_applied(self.client, self.total)
         finally:
             self.worker.send_signal(signal.SIGSTOP)
 
@@ -136,18 +136,13 @@ def kept(redis_url: str, folder: Path, tell: Callable[[str], None]) -> dict[str,
             variables = environment(redis_url, DELIVERY_RETENTION=retention)
             with process(["worker"], variables, folder / "worker.log"):
                 asyncio.run(fill(redis_url, changes(KEPT, reviews)))
-                _wait(client, KEPT)
+                wait_until_applied(client, KEPT)
             _settle(client)
             used[retention] = client.execute_command("INFO", "memory")["used_memory"]
         found[f"{KEPT // reviews} a review"] = round((used["1d"] - used["0s"]) / KEPT)
     tell(f"bytes a delivery kept: {found}")
     client.close()
     return {"bytes_a_delivery": found}
-
-
-def _wait(client: "redis.Redis", total: int) -> None:
-    while applied(client) < total:
-        time.sleep(0.02)
 
 
 def _settle(client: "redis.Redis") -> None:

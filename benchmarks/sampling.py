@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import redis
 
-from benchmarks.draining import applied, changes, fill
+from benchmarks.draining import applied, changes, fill, wait_until_applied
 from benchmarks.processes import cpu_seconds, environment, load, process, server
 from benchmarks.requests import write_requests
 from mirror.storage.embedded import embedded_redis
@@ -76,10 +75,10 @@ def profile_worker(redis_url: str, folder: Path) -> list[str]:
     client = redis.Redis.from_url(redis_url)
     asyncio.run(fill(redis_url, changes(DELIVERIES, DELIVERIES)))
     with process(["worker"], environment(redis_url), folder / "worker.log") as worker:
-        _wait(client, DELIVERIES // 10)
+        wait_until_applied(client, DELIVERIES // 10)
         with _sampled(worker.pid, folder / "worker.samples") as samples:
             begun, before = applied(client), cpu_seconds(worker.pid)
-            _wait(client, DELIVERIES)
+            wait_until_applied(client, DELIVERIES)
             us = (cpu_seconds(worker.pid) - before) / (DELIVERIES - begun) * 1e6
     client.close()
     return table("worker, a delivery of a review of its own", _shares(samples(), WORKER), us)
@@ -113,11 +112,6 @@ def _shares(samples: str, rows: Rows) -> dict[str, float]:
         row = next(row for row, files in rows.items() if any(file in stack for file in files))
         counts[row] += int(times)
     return {row: counts[row] / counts.total() for row in rows}
-
-
-def _wait(client: "redis.Redis", total: int) -> None:
-    while applied(client) < total:
-        time.sleep(0.01)
 
 
 def main() -> int:
