@@ -1,7 +1,8 @@
 """Verifying and reading deliveries: those that arrive in one turn of the event loop together, step by step.
 
 A step for all of them comes before the next step for any: code that runs over and over finds itself and its data in the
-processor's caches (docs/performance.md says what that gained). A delivery that comes alone waits for nobody.
+processor's caches (docs/performance.md says what that gained). A delivery that comes alone waits for nobody, and where
+many come at once, the first of them are on their way to Redis while the others are verified.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from mirror.domain.wire import SIGNATURE_HEADER, TRYOUT_HEADER, identify
 from service.delivery import Delivery
 from service.errors import ServiceError
 
+# How many are taken at a time: all at once, and this process would have nothing to do while Redis stores them.
+MAX_TOGETHER = 32
 _MAX_TYPE_CHARS = 100
 
 
@@ -43,10 +46,12 @@ class Intake:
         """
         self._arrived.append(delivery)
         if len(self._arrived) == 1:
-            asyncio.get_running_loop().call_soon(self._take_all)
+            asyncio.get_running_loop().call_soon(self._take_some)
 
-    def _take_all(self) -> None:
-        deliveries, self._arrived = self._arrived, []
+    def _take_some(self) -> None:
+        deliveries, self._arrived = self._arrived[:MAX_TOGETHER], self._arrived[MAX_TOGETHER:]
+        if self._arrived:
+            asyncio.get_running_loop().call_soon(self._take_some)
         for step in (self._verify, self._read, self._acknowledger.add):
             for delivery in deliveries:
                 if not delivery.done.done():

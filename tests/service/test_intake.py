@@ -118,3 +118,16 @@ async def test_a_delivery_that_arrives_while_others_are_stored_is_taken_in_its_t
     assert await take(taking, make_delivery(2)) == ["accepted"]
     assert await first.done == "accepted"
     assert [entry.received_at for entry in await inbox_of(store, 34)] == [1, 2]
+
+
+async def test_many_are_taken_a_part_at_a_time_in_their_order(
+    taking: Intake, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    monkeypatch.setattr(intake, "MAX_TOGETHER", 2)
+    for name in ("verify", "identify"):
+        monkeypatch.setattr(intake, name, noting(steps, name, getattr(intake, name)))
+    assert await take(taking, *map(make_delivery, range(5))) == ["accepted"] * 5
+    two_at_a_time = ["verify", "verify", "identify", "identify"]
+    assert steps == [*two_at_a_time, *two_at_a_time, "verify", "identify"]
+    assert [entry.received_at for entry in await inbox_of(store, 34)] == [0, 1, 2, 3, 4]
