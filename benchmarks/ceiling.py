@@ -17,12 +17,13 @@ from mirror.domain.signature import parse_public_keys, verify
 from mirror.domain.wire import SIGNATURE_HEADER
 from service.body import BodyReader
 from service.delivery import Delivery
+from service.direct import DIRECT, Direct
 from service.errors import json_response
 from service.in_flight import IN_FLIGHT, InFlight
 from service.intake import Intake
 from service.protocol import Runner
 from service.server import RUNNER_OPTIONS
-from service.webhook import make_delivery
+from service.webhook import PATH, make_delivery
 
 KEYS = parse_public_keys(SIGNER.public_key)
 BODIES = BodyReader()
@@ -66,7 +67,7 @@ HANDLERS = {"read": read_only, "verify": read_and_verify, "together": take_toget
 async def main() -> None:
     app = web.Application()
     app[IN_FLIGHT] = InFlight()
-    app.router.add_post("/webhooks/partoo", HANDLERS[sys.argv[2]])
+    app[DIRECT] = Direct("POST", PATH, HANDLERS[sys.argv[2]])
     runner = Runner(app, **RUNNER_OPTIONS)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", int(sys.argv[1])).start()

@@ -13,13 +13,11 @@ from service.state import SETTINGS
 SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105 - a header's name
 
 
-def check_secret(request: web.Request) -> None:
-    """Let through only who knows a secret of the webhook, if there is one; to others, there is nothing here.
+def check_secret(request: web.Request, secrets: Sequence[str] | None, in_path: str | None) -> None:
+    """Let through only who knows one of the webhook's `secrets`, if there are any; to others, there is nothing here.
 
     It may stand in the path, in `?key=` or in SECRET_HEADER; of several, the first of these counts.
     """
-    secrets = request.app[SETTINGS].partoo_webhook_secret
-    in_path = request.match_info.get("secret")
     known = in_path is None if secrets is None else _is_one_of(_given_secret(request, in_path), secrets)
     if not known:
         raise ServiceError(404, "not_found", "there is nothing here")

@@ -12,6 +12,7 @@ from mirror.storage.store import Store
 from mirror.tasks import end
 from service import absence_api, health, metrics, openapi, read_api
 from service.acknowledger import Acknowledger
+from service.direct import DIRECT, Direct
 from service.in_flight import IN_FLIGHT, InFlight
 from service.intake import Intake
 from service.nudger import Nudger
@@ -21,7 +22,7 @@ from service.redeliveries import Redeliveries
 from service.requests import expect
 from service.state import PRESSURE, READ_STORE, SETTINGS
 from service.tally import Tally
-from service.webhook import Webhook
+from service.webhook import PATH, Webhook
 
 # One for the write under way, one for nudges and dead letters; the other connections are for reading.
 STORE_CONNECTIONS = 2
@@ -46,7 +47,9 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app[IN_FLIGHT] = InFlight()
     app[READ_STORE] = read_store
     app[PRESSURE] = pressure
-    _setup_routes(app, Webhook(store, pressure, intake, outcomes))
+    webhook = Webhook(settings.partoo_webhook_secret, store, pressure, intake, outcomes)
+    app[DIRECT] = Direct("POST", PATH, webhook.receive)
+    _setup_routes(app, webhook)
 
     async def background(_app: web.Application) -> AsyncIterator[None]:
         loops = (tally.run(), pressure.run(), redeliveries.run(), nudger.run())
@@ -68,8 +71,8 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
 
 def _setup_routes(app: web.Application, webhook: Webhook) -> None:
     routes = (
-        ("POST", "/webhooks/partoo", webhook.receive),
-        ("POST", "/webhooks/partoo/{secret}", webhook.receive),
+        ("POST", PATH, webhook.receive),
+        ("POST", PATH + "/{secret}", webhook.receive_with_secret),
         ("GET", "/reviews", read_api.list_reviews),
         ("GET", "/reviews/{id}", read_api.get_review),
         ("GET", "/reviews/{id}/changes", read_api.get_changes),

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from mirror.domain.record import CorruptError
 from mirror.storage.connection import UNAVAILABLE
-from service.requests import LOG_FACTS
+from service.requests import LOG_FACTS, ROUTE
 
 RETRY_AFTER_S = 5
 INTERNAL_ERROR = "an error of ours; it is in the log"
@@ -107,6 +107,8 @@ def tell_corrupt(request: web.Request, error: CorruptError) -> None:
 
 def _route(request: web.Request) -> str:
     """Name the route, not the path: the path may hold the webhook's secret."""
+    if ROUTE in request:
+        return request[ROUTE]
     resource = request.match_info.route.resource
     return "unknown" if resource is None else resource.canonical
 

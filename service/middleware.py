@@ -4,21 +4,16 @@ It wraps the application as a whole, its router included, and is not one of the 
 those cost each request two more calls, and the looking up of what they need.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from aiohttp import web
 
+from service.direct import Direct, Handler
 from service.errors import answer_to
 from service.in_flight import InFlight
-from service.requests import LOG_FACTS, SERVER, RequestIds, log_facts
-
-# Any: aiohttp's server says that it hands over a BaseRequest; an application's makes it a Request.
-Application = Callable[[Any], Awaitable[web.StreamResponse]]
+from service.requests import LOG_FACTS, ROUTE, SERVER, RequestIds, log_facts
 
 
-def around(application: Application, in_flight: InFlight) -> Application:
-    """Wrap what answers the requests of an application."""
+def around(application: Handler, direct: Direct, in_flight: InFlight) -> Handler:
+    """Wrap what answers the requests of an application, and of its direct route."""
     request_ids = RequestIds()
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -26,7 +21,11 @@ def around(application: Application, in_flight: InFlight) -> Application:
         try:
             request[LOG_FACTS] = facts = log_facts(request, request_ids.next())
             try:
-                response = await application(request)
+                if direct.fits(request):
+                    request[ROUTE] = direct.path
+                    response = await direct.handler(request)
+                else:
+                    response = await application(request)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
                 response = answer_to(request, error)
             response.headers["X-Request-ID"] = facts["request_id"]

@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from service.direct import DIRECT
 from service.errors import INTERNAL_ERROR, error_of, json_response
 from service.in_flight import IN_FLIGHT
 from service.middleware import around
@@ -49,12 +50,12 @@ class _Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """An AppRunner of an application with IN_FLIGHT: with `around` about it, and our answers to what is not HTTP."""
+    """An AppRunner of an application with DIRECT and IN_FLIGHT: `around` is about it, and what is not HTTP answered."""
 
     __slots__ = ()
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         server.__class__ = _Server
-        server.request_handler = around(server.request_handler, self.app[IN_FLIGHT])
+        server.request_handler = around(server.request_handler, self.app[DIRECT], self.app[IN_FLIGHT])
         return server

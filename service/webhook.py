@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 
 from aiohttp import web
 
@@ -22,21 +23,32 @@ from service.intake import Intake
 from service.outcomes import Outcomes
 from service.pressure import Pressure
 
+PATH = "/webhooks/partoo"
+
 
 class Webhook:
-    def __init__(self, store: Store, pressure: Pressure, intake: Intake, outcomes: Outcomes) -> None:
+    """`secrets`: of which a request must know one, if there are any."""
+
+    def __init__(
+        self, secrets: Sequence[str] | None, store: Store, pressure: Pressure, intake: Intake, outcomes: Outcomes
+    ) -> None:
+        self._secrets = secrets
         self._store = store
         self._pressure = pressure
         self._intake = intake
         self._outcomes = outcomes
         self._bodies = BodyReader()
 
-    async def receive(self, request: web.Request) -> web.Response:
+    async def receive_with_secret(self, request: web.Request) -> web.Response:
+        """Receive a delivery at a path that ends with a secret."""
+        return await self.receive(request, request.match_info["secret"])
+
+    async def receive(self, request: web.Request, secret: str | None = None) -> web.Response:
         """Verify, read and store a delivery, then acknowledge it: no 200 before it is in Redis."""
         started = time.perf_counter()
         delivery = None
         try:
-            check_secret(request)
+            check_secret(request, self._secrets, secret)
             delivery = make_delivery(request, await self._bodies.read(request), started)
             status = await self._take(delivery)
         except (ServiceError, *UNAVAILABLE) as error:
