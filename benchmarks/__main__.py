@@ -91,8 +91,8 @@ def table(results: dict[str, Any]) -> str:
         lines.append("")
     if "growth" in results:
         lines += [
-            "| reviews | bytes each | a change more | both over payload | worker µs | Redis µs | over the smallest |",
-            "| --- | --- | --- | --- | --- | --- | --- |",
+            "| reviews | bytes each | a change | over payload | web µs | worker µs | Redis µs | growth | without web |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         ]
         lines += [
             f"| {size} | {' | '.join(str(value) for value in found.values())} |"

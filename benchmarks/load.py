@@ -1,13 +1,15 @@
 """The load: a process of its own that sends prepared requests over keep-alive connections and measures the answers.
 
 `python -m benchmarks.load PORT REQUESTS_FILE --connections N --seconds S [--rate R] [--feed REDIS_URL]` prints JSON.
-Without a rate each connection sends its next request when it has its answer. With one, requests leave at their due
-times, whatever the answers do, and latency counts from the due time. `--feed` also measures when each change is
-visible: its entry in the feed is part of the commit.
+Without a rate each connection sends its next request when it has its answer, for so many seconds or, with `--once`,
+until each request was sent once. With a rate, requests leave at their due times, whatever the answers do, and latency
+counts from the due time. `--feed` also measures when each change is visible: its entry in the feed is part of the
+commit.
 """
 
 import argparse
 import asyncio
+import math
 import sys
 import time
 from collections import deque
@@ -26,8 +28,9 @@ FEED_PATIENCE_S = 5.0
 class Load:
     """What the connections share: requests still to send, and what was measured."""
 
-    def __init__(self, requests: list[bytes]) -> None:
+    def __init__(self, requests: list[bytes], most: float) -> None:
         self.requests = requests
+        self.most = most
         self.next = 0
         self.latencies: list[float] = []
         self.errors = 0
@@ -77,7 +80,8 @@ class Connection(asyncio.Protocol):
         if load.stopping:
             return
         if load.closed_loop:
-            self.send(load.take(), time.perf_counter())
+            if load.next < load.most:
+                self.send(load.take(), time.perf_counter())
         elif load.overdue:
             self.send(*load.overdue.popleft())
         else:
@@ -95,10 +99,14 @@ async def _connect(load: Load, port: int, connections: int) -> list[asyncio.Base
 
 
 async def _closed_loop(load: Load, seconds: float) -> float:
+    """Send for so many seconds, or until each request that is to be sent at most has its answer."""
     started = time.perf_counter()
     while load.idle:
         load.idle.popleft().send(load.take(), time.perf_counter())
-    await asyncio.sleep(seconds)
+    if load.most == math.inf:
+        await asyncio.sleep(seconds)
+    while len(load.latencies) < load.most < math.inf and not load.errors:  # noqa: ASYNC110 - it waits for many
+        await asyncio.sleep(0.005)
     load.stopping = True
     return time.perf_counter() - started
 
@@ -145,7 +153,7 @@ def quantiles(values: list[float]) -> dict[str, float]:
 
 
 async def main(options: argparse.Namespace, requests: list[bytes]) -> None:
-    load = Load(requests)
+    load = Load(requests, len(requests) if options.once else math.inf)
     transports = await _connect(load, options.port, options.connections)
     visible: list[float] = []
     watching = None
@@ -181,6 +189,7 @@ if __name__ == "__main__":
     parser.add_argument("requests")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--once", action="store_true")
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--feed")
     arguments = parser.parse_args()

@@ -1,5 +1,6 @@
 """Signed requests, prepared before anything is timed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,5 +63,9 @@ def make_request(body: bytes) -> bytes:
 
 def write_requests(path: Path, count: int, reviews: int) -> None:
     """Write `count` requests about `reviews` reviews, each a change of its review, for `benchmarks.load` to send."""
-    requests = [make_request(make_body(number % reviews, number // reviews)) for number in range(count)]
-    path.write_bytes(msgspec.msgpack.encode(requests))
+    write_changes(path, [(number % reviews, number // reviews) for number in range(count)])
+
+
+def write_changes(path: Path, changes: Sequence[tuple[int, int]]) -> None:
+    """Write a request for each change, given by its review's id and a version, as `make_body` takes them."""
+    path.write_bytes(msgspec.msgpack.encode([make_request(make_body(*change)) for change in changes]))
