@@ -91,7 +91,7 @@ async def _chosen(store: Store, options: argparse.Namespace) -> AsyncIterator[tu
 
 async def _replay(store: Store, windows: Windows, review: int, options: argparse.Namespace, report: Report) -> None:
     try:
-        stored, data = await rebuilding.read(store, review)
+        stored, snapshot = await rebuilding.read(store, review)
         if options.review and not stored.deliveries:
             report.not_kept.append(review)
         if not _in_span(stored.deliveries, options):
@@ -108,9 +108,7 @@ async def _replay(store: Store, windows: Windows, review: int, options: argparse
     if found.mismatches:
         report.different.append(found)
         if options.apply:
-            applied = await rebuilding.rebuild(store, found, stored.record, data) or await _again(
-                store, windows, review
-            )
+            applied = await rebuilding.rebuild(store, found, stored, snapshot) or await _again(store, windows, review)
             (report.applied if applied else report.not_applied).append(review)
 
 
@@ -118,9 +116,9 @@ async def _again(store: Store, windows: Windows, review: int) -> bool:
     """Rebuild a review whose deliveries came in or were applied meanwhile; tells whether that succeeded."""
     for _ in range(_ATTEMPTS):
         await asyncio.sleep(_APART_S)
-        stored, data = await rebuilding.read(store, review)
+        stored, snapshot = await rebuilding.read(store, review)
         found = compare(stored, windows)
-        if not found.mismatches or await rebuilding.rebuild(store, found, stored.record, data):
+        if not found.mismatches or await rebuilding.rebuild(store, found, stored, snapshot):
             return True
     return False
 

@@ -4,7 +4,7 @@ An absence begins when a review is first seen deleted or vanishes, and ends when
 review may become gone. It is counted for the whole mirror, for its partner and for its business.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from mirror.domain.changes import Source
 from mirror.domain.decisions import Decision
 from mirror.domain.lifecycle import Status
-from mirror.domain.record import Record
+from mirror.domain.record import Delivery, Record
 from mirror.domain.review import text_field
 
 
@@ -78,12 +78,22 @@ def turns(before: Record | None, decisions: Sequence[Decision]) -> list[Turn]:
     found: list[Turn] = []
     for decision in decisions:
         after = decision.record
-        found += _turns(before, after, decision)
+        found += _turns(before, after, decision.delivery)
         before = after
     return found
 
 
-def _turns(before: Record | None, after: Record, decision: Decision) -> Iterator[Turn]:
+def turns_of(history: Iterable[Record]) -> list[Turn]:
+    """List the steps of absences that a review's whole history tells, given the record after each change."""
+    found: list[Turn] = []
+    before = None
+    for after in history:
+        found += _turns(before, after)
+        before = after
+    return found
+
+
+def _turns(before: Record | None, after: Record, delivery: Delivery | None = None) -> Iterator[Turn]:
     was, now = _absent(before), _absent(after)
     if was is None:
         if now is not None:
@@ -96,18 +106,18 @@ def _turns(before: Record | None, after: Record, decision: Decision) -> Iterator
         else:
             yield _turn(TurnKind.FORGOTTEN, was, was_gone=gone)
     else:
-        yield from _still_absent(was, now, decision)
+        yield from _still_absent(was, now, delivery)
 
 
-def _still_absent(was: Record, now: Record, decision: Decision) -> Iterator[Turn]:
+def _still_absent(was: Record, now: Record, delivery: Delivery | None) -> Iterator[Turn]:
     gone = was.status is Status.GONE
     if scope(was) != scope(now):
         yield _turn(TurnKind.MOVED_FROM, was, was_gone=gone)
         yield _turn(TurnKind.MOVED_TO, now, was_gone=gone)
     if now.status is not was.status:
         yield _turn(TurnKind.GONE, now)
-    elif decision.delivery.source is Source.GRACE and not gone:
-        yield msgspec.structs.replace(_turn(TurnKind.POSTPONED, now), at=decision.delivery.received_at)
+    elif delivery is not None and delivery.source is Source.GRACE and not gone:
+        yield msgspec.structs.replace(_turn(TurnKind.POSTPONED, now), at=delivery.received_at)
 
 
 def _turn(kind: TurnKind, record: Record, *, was_gone: bool = False, lasted: int = 0) -> Turn:

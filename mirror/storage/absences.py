@@ -1,11 +1,12 @@
 """Absences in Redis: what a commit writes of them, checks of those whose grace seems over, and the counts of all."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from mirror.domain.absences import Counts, Overview, Turn, TurnKind, turns
+from mirror.domain.absences import Counts, Overview, Turn, TurnKind, turns, turns_of
 from mirror.domain.decisions import Decision
 from mirror.domain.durations import bucket
 from mirror.domain.grace import Check, make_check
@@ -66,6 +67,37 @@ def _counts(turn: Turn) -> dict[str, int]:
             return {"absences": 1, "gone": 1} if turn.was_gone else {"absences": 1}
         case TurnKind.POSTPONED:
             return {}
+
+
+class Correction(msgspec.Struct, frozen=True):
+    """What is to be added to one count, so that it follows a history that was set right.
+
+    `scope` is ALL or one of a business or a partner; `business_id` is "" where it is none of a business.
+    """
+
+    scope: str
+    business_id: str
+    name: str
+    by: int
+
+
+def corrections(stored: Iterable[Record], replayed: Iterable[Record]) -> list[Correction]:
+    """Compare what two histories of a review add to the counts. Each is given by the record after each change."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for history, sign in ((stored, -1), (replayed, 1)):
+        for turn in turns_of(history):
+            for scope, business_id in _scopes(turn):
+                for name, by in _counts(turn).items():
+                    counts[scope, business_id, name] += sign * by
+    return [Correction(*key, by) for key, by in counts.items() if by]
+
+
+def _scopes(turn: Turn) -> Iterator[tuple[str, str]]:
+    yield ALL, ""
+    if turn.partner:
+        yield partner_scope(turn.partner), ""
+    if turn.business_id:
+        yield business_scope(turn.business_id), turn.business_id
 
 
 class _Missing(msgspec.Struct, frozen=True):
@@ -138,7 +170,7 @@ async def overview(store: Store, limit: int) -> Overview:
     return Overview(
         overall,
         {name: found for name, found in zip(partners, rest, strict=False) if found.absences},
-        dict(zip(businesses, rest[len(partners) :], strict=True)),
+        {name: found for name, found in zip(businesses, rest[len(partners) :], strict=True) if found.absences},
     )
 
 

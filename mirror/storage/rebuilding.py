@@ -1,8 +1,11 @@
 """Replaying a stored review, and putting what the replay gives in the place of what is stored."""
 
+import hashlib
+
 import msgspec
 
 from mirror.domain.absences import scope
+from mirror.domain.history import first_payload, records
 from mirror.domain.inbox import decode_entry
 from mirror.domain.incidents import business_scope, partner_scope
 from mirror.domain.lifecycle import Status
@@ -10,14 +13,22 @@ from mirror.domain.record import CorruptError, Record
 from mirror.domain.replaying import Comparison, Stored
 from mirror.domain.review import text_field
 from mirror.storage import keys, reads
+from mirror.storage.absences import Correction, corrections
 from mirror.storage.decoding import decode_changes, decode_record, reading
 from mirror.storage.store import Store
 
 _ENCODE = msgspec.json.Encoder().encode
 
 
-async def read(store: Store, review_id: int) -> tuple[Stored, bytes]:
-    """Read a review with its kept deliveries, and its record as stored, empty if there is none.
+class Snapshot(msgspec.Struct, frozen=True):
+    """What a review's keys held when it was read: its record, empty if there was none, and a digest of its history."""
+
+    record: bytes
+    history: str
+
+
+async def read(store: Store, review_id: int) -> tuple[Stored, Snapshot]:
+    """Read a review with its kept deliveries.
 
     Raises CorruptError if its history or its deliveries cannot be read, or one of `connection.UNAVAILABLE`.
     """
@@ -32,24 +43,29 @@ async def read(store: Store, review_id: int) -> tuple[Stored, bytes]:
         record = None if data is None else decode_record(review_id, data)
     except CorruptError:
         record = None
-    return Stored(review_id, record, decode_changes(review_id, changes), entries), data or b""
+    snapshot = Snapshot(data or b"", hashlib.sha1(b"".join(changes), usedforsecurity=False).hexdigest())
+    return Stored(review_id, record, decode_changes(review_id, changes), entries), snapshot
 
 
-async def rebuild(store: Store, comparison: Comparison, before: Record | None, stored: bytes) -> bool:
+async def rebuild(store: Store, comparison: Comparison, stored: Stored, snapshot: Snapshot) -> bool:
     """Put the replayed record and history in the place of a review's, in one compare-and-set.
 
-    Returns False, and changes nothing, where a delivery waits or has been applied since `stored` was read. Raises one
-    of `connection.UNAVAILABLE`; then it may or may not have been done, and doing it again is harmless.
+    The counts of absences follow; what incidents counted stays. Returns False, and changes nothing, where a delivery
+    waits or has been applied since the snapshot. Raises one of `connection.UNAVAILABLE`; then it may or may not have
+    been done, and doing it again is harmless.
     """
-    after, review_id = comparison.record, comparison.review_id
+    before, after, review_id = stored.record, comparison.record, comparison.review_id
     if after is None:
         return False
     partner, business_id = text_field(after.review, "partner"), text_field(after.review, "business_id")
     key_names = [keys.record(review_id), keys.inbox(review_id), keys.changes(review_id)]
-    key_names += [keys.PARTNERS, keys.FEED, keys.CORRUPT, keys.ABSENCES]
+    key_names += [keys.PARTNERS, keys.FEED, keys.CORRUPT, keys.ABSENCES, keys.ABSENT_BUSINESSES]
     key_names += _held(before or after)
+    indexes = await _indexes_to_leave(store, before)
+    corrections = _corrections(stored, comparison, after)
     args = [
-        stored,
+        snapshot.record,
+        snapshot.history,
         _ENCODE(after),
         review_id,
         keys.member(review_id),
@@ -60,11 +76,26 @@ async def rebuild(store: Store, comparison: Comparison, before: Record | None, s
         after.version,
         comparison.changes[-1].delivery_id,
         after.missing_since if after.status is Status.MISSING else "",
+        keys.STATS_PREFIX,
         len(comparison.changes),
         *(_ENCODE(change) for change in comparison.changes),
-        *await _indexes_to_leave(store, before),
+        len(indexes),
+        *indexes,
+        len(corrections),
+        *(value for one in corrections for value in msgspec.structs.astuple(one)),
     ]
     return bool(await store.rebuild(keys=key_names, args=args))
+
+
+def _corrections(stored: Stored, comparison: Comparison, after: Record) -> list[Correction]:
+    """Tell how the counts of absences change; of a stored history that cannot be followed nothing is known of them."""
+    try:
+        # Without a record, what the replay gives leads back as far as statuses, partner and business go.
+        counted = records(first_payload(stored.record or after, stored.changes), stored.changes)
+        replayed = records(first_payload(after, comparison.changes), comparison.changes)
+    except CorruptError:
+        return []
+    return corrections(counted, replayed)
 
 
 def _held(record: Record) -> list[str]:

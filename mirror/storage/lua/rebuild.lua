@@ -1,41 +1,69 @@
 -- Puts another record and another history in the place of a review's, in one step. Compare-and-set: does nothing unless
--- the record is the one that was read and the inbox is empty. A worker that has read this record and not committed yet
--- would find its deliveries in the inbox; one that reads later reads the new one.
--- KEYS: record, inbox, changes, partners, feed, corrupt, absences, then what incidents of its scopes hold
--- ARGV: record as it was read ('' for none), new record, review id, member, partner, new index, new business index,
---       feed length, version, delivery id, missing since when ('' if it is not), number of changes, changes, then the
---       indexes to leave
-if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] or redis.call('LLEN', KEYS[2]) > 0 then
+-- record and history are those that were read and the inbox is empty. A worker that has read this record and not
+-- committed yet would find its deliveries in the inbox; one that reads later reads the new one.
+-- KEYS: record, inbox, changes, partners, feed, corrupt, absences, businesses by absences, then what incidents of its
+--       scopes hold
+-- ARGV: record as it was read ('' for none), history as it was read (SHA-1 of its entries, one after the other),
+--       new record, review id, member, partner, new index, new business index, feed length, version, delivery id,
+--       missing since when ('' if it is not), prefix of counts of absences,
+--       then three lists, each after its length: the changes; the indexes to leave; rows of what to correct in the
+--       counts of absences: scope, its business ('' where it is none), name, by how much
+local RECORD, INBOX, CHANGES, PARTNERS, FEED, CORRUPT, ABSENCES, ABSENT_BUSINESSES = unpack(KEYS, 1, 8)
+local FIRST_HELD, FIRST_LIST = 9, 14
+local OLD_RECORD, OLD_HISTORY, NEW_RECORD, ID, MEMBER, PARTNER, INDEX, BUSINESS = unpack(ARGV, 1, 8)
+local FEED_LENGTH, VERSION, DELIVERY_ID, MISSING_SINCE, STATS = unpack(ARGV, 9, FIRST_LIST - 1)
+
+-- Keys of another type fail here, before anything is written.
+local history = redis.sha1hex(table.concat(redis.call('LRANGE', CHANGES, 0, -1)))
+if (redis.call('GET', RECORD) or '') ~= OLD_RECORD or history ~= OLD_HISTORY or redis.call('LLEN', INBOX) > 0 then
     return 0
 end
-local count = tonumber(ARGV[12])
-redis.call('LLEN', KEYS[3]) -- a key of another type must fail before anything is written
-redis.call('SET', KEYS[1], ARGV[2])
-redis.call('DEL', KEYS[3])
-for place = 13, 12 + count do
-    redis.call('RPUSH', KEYS[3], ARGV[place])
+
+local at = FIRST_LIST
+local function each(width, do_with)
+    local last = at + tonumber(ARGV[at]) * width
+    for place = at + 1, last, width do
+        do_with(unpack(ARGV, place, place + width - 1))
+    end
+    at = last + 1
 end
-for place = 13 + count, #ARGV do
-    redis.call('ZREM', ARGV[place], ARGV[4])
+
+redis.call('SET', RECORD, NEW_RECORD)
+redis.call('DEL', CHANGES)
+each(1, function(change)
+    redis.call('RPUSH', CHANGES, change)
+end)
+each(1, function(index)
+    redis.call('ZREM', index, MEMBER)
+end)
+redis.call('SADD', PARTNERS, PARTNER)
+redis.call('ZADD', INDEX, 0, MEMBER)
+if BUSINESS ~= '' then
+    redis.call('ZADD', BUSINESS, 0, MEMBER)
 end
-redis.call('SADD', KEYS[4], ARGV[5])
-redis.call('ZADD', ARGV[6], 0, ARGV[4])
-if ARGV[7] ~= '' then
-    redis.call('ZADD', ARGV[7], 0, ARGV[4])
-end
-redis.call('HDEL', KEYS[6], ARGV[3])
-redis.call('ZREM', KEYS[7], ARGV[3])
+redis.call('HDEL', CORRUPT, ID)
+
+redis.call('ZREM', ABSENCES, ID)
 local is_held = false
-for place = 8, #KEYS do
-    if ARGV[11] == '' then
-        redis.call('ZREM', KEYS[place], ARGV[3])
-    elseif redis.call('ZSCORE', KEYS[place], ARGV[3]) then
+for place = FIRST_HELD, #KEYS do
+    if MISSING_SINCE == '' then
+        redis.call('ZREM', KEYS[place], ID)
+    elseif redis.call('ZSCORE', KEYS[place], ID) then
         is_held = true -- its grace begins when the incident closes
     end
 end
-if ARGV[11] ~= '' and not is_held then
-    redis.call('ZADD', KEYS[7], ARGV[11], ARGV[3])
+if MISSING_SINCE ~= '' and not is_held then
+    redis.call('ZADD', ABSENCES, MISSING_SINCE, ID)
 end
-redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[8], '*', 'review_id', ARGV[3], 'version', ARGV[9], 'kind', 'replayed',
-    'delivery_id', ARGV[10])
+
+-- What is mended must not wait for its counts to be right.
+each(4, function(scope, business, name, by)
+    redis.pcall('HINCRBY', STATS .. scope, name, by)
+    if name == 'absences' and business ~= '' then
+        redis.pcall('ZINCRBY', ABSENT_BUSINESSES, by, business)
+    end
+end)
+
+redis.call('XADD', FEED, 'MAXLEN', '~', FEED_LENGTH, '*', 'review_id', ID, 'version', VERSION, 'kind', 'replayed',
+    'delivery_id', DELIVERY_ID)
 return 1
