@@ -20,6 +20,44 @@ PATHS = ("/reviews", "/reviews/34", "/reviews/34/changes")
 # Tokens
 
 
+@pytest.mark.parametrize("path", PATHS)
+async def test_without_a_token_set_the_read_api_is_closed(start_service: StartService, path: str) -> None:
+    service = await start_service(API_TOKEN="")
+    for headers in ({}, READ, {"Authorization": "Bearer "}):
+        assert await error_of(await service.get(path, headers=headers)) == (403, "read_api_closed")
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        f"Bearer {API_TOKEN}x",
+        f"Bearer {API_TOKEN[:-1]}",
+        f"Bearer {API_TOKEN.upper()}",
+        f"Bearer {API_TOKEN} more",
+        f"Basic {API_TOKEN}",
+        f"Bearer{API_TOKEN}",
+        API_TOKEN,
+        "Bearer é",
+    ],
+)
+async def test_without_the_token_nothing_is_told(service: Client, authorization: str | None) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    for path in ("/reviews", "/reviews/34", "/reviews/34/changes", "/reviews/x", "/reviews?limit=0"):
+        answer = await service.get(path, headers=headers)
+        assert await error_of(answer) == (401, "unauthorized")
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="reviewmirror"'
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_the_scheme_may_be_written_in_any_case(service: Client, scheme: str) -> None:
+    assert (await service.get("/reviews", headers={"Authorization": f"{scheme} {API_TOKEN}"})).status == 200
+
+
 async def test_each_of_several_tokens_opens_the_read_api_and_nothing_in_between(start_service: StartService) -> None:
     service = await start_service(API_TOKEN="old-token, new-token")
     for token in ("old-token", "new-token"):
