@@ -5,6 +5,7 @@ the same deliveries. Exit status 1 if the mirror does worse than it must.
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,9 @@ from pathlib import Path
 
 from dev.stack import StackError
 from faithful.report import Row, failures, table
-from faithful.stack import Life, run
+from faithful.stack import Life, run, stop
 from faithful.strategies import wrong_at_the_end
+from mirror.stopping import stop_signals
 from simulator.planning import PRESETS, plan
 from simulator.population import Population, Truth, life
 
@@ -24,6 +26,8 @@ DISRUPTED = frozenset({"hostile"})
 
 def main() -> int:
     options = _arguments()
+    for told in stop_signals():
+        signal.signal(told, lambda *_: stop())
     what = Life(options.reviews, options.days, options.seconds, options.seed)
     wires = options.wire or list(PRESETS)
     rows = []

@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -34,6 +35,18 @@ VERIFICATION_DELAY = "2500ms"
 QUIET_TIMEOUT_S = 300.0
 # How many faults our own house has in a run with disruptions.
 DISRUPTIONS = 6
+
+_told_to_stop = threading.Event()
+
+
+def stop() -> None:
+    """Have all runs of this process, in whatever threads, end their processes and raise StackError."""
+    _told_to_stop.set()
+
+
+def _pause(seconds: float) -> None:
+    if _told_to_stop.wait(max(0.0, seconds)):
+        raise StackError("told to stop")
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,10 @@ class _House(ExitStack):
 
 
 def run(folder: Path, life: Life, wire: str, *, with_key: bool, disrupted: bool) -> Outcome:
-    """Play a life over a wire, wait until all is quiet, and compare. Raises StackError if the stack does not do."""
+    """Play a life over a wire, wait until all is quiet, and compare.
+
+    Raises StackError if the stack does not do, or when told to stop.
+    """
     folder.mkdir()
     partoo = _Partoo(folder / "simulator.key", free_port(), folder)
     variables = {
@@ -161,7 +177,7 @@ def _disrupt(house: _House, life: Life, simulator: "subprocess.Popen[bytes]") ->
     faults = (house.kill_worker, house.restart_redis, house.kill_service)
     started = time.monotonic()
     for number, share in enumerate(sorted(chance.uniform(0.05, 0.9) for _ in range(DISRUPTIONS))):
-        time.sleep(max(0.0, started + share * life.seconds - time.monotonic()))
+        _pause(started + share * life.seconds - time.monotonic())
         if simulator.poll() is not None:
             return number
         faults[number % len(faults)]()
@@ -178,7 +194,7 @@ def _wait_until_sent(simulator: "subprocess.Popen[bytes]", out: Path) -> dict[st
                 return said
         if simulator.poll() is not None:
             raise StackError(f"the simulator ended with status {simulator.returncode}")
-        time.sleep(0.1)
+        _pause(0.1)
     raise StackError("the simulator does not come to an end")
 
 
@@ -189,7 +205,7 @@ def _wait_until_quiet(stack: Stack) -> None:
         found = _metrics(stack)
         if found.get("waiting_reviews") == 0 == found.get("open_questions"):
             return
-        time.sleep(0.3)
+        _pause(0.3)
     raise StackError(f"not quiet after {QUIET_TIMEOUT_S:g} s")
 
 

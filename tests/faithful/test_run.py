@@ -1,6 +1,13 @@
 """One small life through real processes: the simulator as Partoo, asked where payloads cannot tell."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from faithful.stack import Life, run
 
@@ -10,3 +17,37 @@ def test_over_a_bad_wire_and_with_a_key_the_mirror_ends_up_equal_to_partoo(tmp_p
     assert (outcome.wrong, outcome.lost) == (0, 0), outcome.differing
     assert outcome.reviews == 40
     assert outcome.api_requests > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_ends_soon_and_leaves_no_process_behind(number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "faithful", "--reviews", "40", "--wire", "clean", "--seconds", "60"]
+    variables = {**os.environ, "TMPDIR": str(tmp_path)}
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, env=variables)
+    started: set[int] = set()
+    deadline = time.monotonic() + 20
+    while sum(b"serve\0" in command_of(child) for child in started) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+        started |= children_of(running.pid)
+    running.send_signal(number)
+    _, said = running.communicate(timeout=40)
+    assert running.returncode == 1
+    assert b"told to stop" in said
+    assert len(started) >= 8
+    assert [command_of(child) for child in started] == [b""] * len(started)
+    assert list(tmp_path.iterdir()) == []
+
+
+def children_of(pid: int) -> set[int]:
+    """Find the children of all threads of a process."""
+    lists = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
+    return {int(child) for found in lists for child in found.split()}
+
+
+def command_of(pid: int) -> bytes:
+    """Give the command line of a process, empty where there is none any more."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
