@@ -165,11 +165,18 @@ class Verifier:
             await verification.release(self._store, question, None)
 
     async def _failed(self, questions: Sequence[Question], error: ApiError, facts: dict[str, object]) -> None:
-        level = log.error if isinstance(error, ApiRefusedError) else log.warning
-        retry_ms = REFUSED_RETRY_MS if isinstance(error, ApiRefusedError) else _retry_ms(questions[0].failures)
-        level("verification.failed", **facts, error=str(error), retry_in_s=round(retry_ms / 1000, 1))
+        refused = isinstance(error, ApiRefusedError)
+        # Those that have failed equally often stay together.
+        waits = {
+            failures: REFUSED_RETRY_MS if refused else _retry_ms(failures)
+            for failures in {question.failures for question in questions}
+        }
+        level = log.error if refused else log.warning
+        level("verification.failed", **facts, error=str(error), retry_in_s=round(min(waits.values()) / 1000, 1))
         await counters.add(self._store, {"verification:failed": 1})
-        await self._put_off(questions, now_ms() + retry_ms, failed=True)
+        now = now_ms()
+        for question in questions:
+            await self._put_off([question], now + waits[question.failures], failed=True)
 
     async def _put_off(self, questions: Sequence[Question], until: int, *, failed: bool) -> None:
         for question in questions:

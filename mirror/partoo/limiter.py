@@ -27,10 +27,13 @@ class Limiter:
         args = [self._interval_ms, BURST * self._interval_ms]
         while True:
             wait = int(await self._store.book_request(keys=[keys.API_BUCKET, keys.API_PAUSE], args=args))
-            if wait >= 0:
-                await asyncio.sleep(wait / 1000)
+            if wait < 0:
+                await asyncio.sleep(min(-wait, _LONGEST_SLEEP_MS) / 1000)
+                continue
+            await asyncio.sleep(wait / 1000)
+            # Partoo may have asked for a pause while this request waited for its turn.
+            if not wait or not await self._store.redis.execute_command("EXISTS", keys.API_PAUSE):
                 return
-            await asyncio.sleep(min(-wait, _LONGEST_SLEEP_MS) / 1000)
 
     async def pause(self, seconds: float) -> None:
         """Have the whole fleet send nothing for so long, or longer if it pauses already.

@@ -8,7 +8,6 @@ from structlog.testing import capture_logs
 
 from mirror.clock import now_ms
 from mirror.domain.record import Record
-from mirror.partoo.limiter import Limiter
 from mirror.partoo.search import Answer
 from mirror.storage import dead_letters, keys, reads, verification
 from mirror.storage.store import Store
@@ -219,14 +218,18 @@ async def test_failures_in_a_row_are_counted_and_an_answer_ends_the_row(mirror: 
     assert await mirror.store.redis.execute_command("HLEN", keys.VERIFY_FAILURES) == 0
 
 
-async def test_the_fleet_keeps_to_one_rate(store: Store) -> None:
-    waits = [
-        float(await store.book_request(keys=[keys.API_BUCKET, keys.API_PAUSE], args=[200, 1000])) for _ in range(20)
-    ]
-    # Five may run ahead; from then on each waits 200 ms longer than the one before, less the time that has passed.
-    assert waits[:5] == [0] * 5
-    assert 2_000 < waits[-1] <= 2_800
-    assert waits[6:] == sorted(waits[6:])
+async def test_a_new_question_does_not_wait_as_long_as_an_old_one_that_has_failed_often(
+    mirror: Mirror, partoo: Partoo
+) -> None:
+    for number in (34, 35):
+        live = make_review(number)
+        await mirror.tell(live, make_deletion(live), live)
+    await mirror.store.redis.execute_command("HSET", keys.VERIFY_FAILURES, "34", "6")
+    partoo.behave(failing=1.0)
+    await mirror.verify()
+    old, new = [(await mirror.store.redis.zscore(keys.VERIFY, number) or 0) - now_ms() for number in ("34", "35")]
+    assert new < 15_000
+    assert old > 400_000
 
 
 async def test_the_worker_asks_by_itself_once_the_delay_is_over(
@@ -319,13 +322,6 @@ async def test_a_listing_that_never_holds_still_is_asked_for_ever_more_rarely_an
     due = await mirror.store.redis.zscore(keys.VERIFY, "34")
     assert due is not None
     assert due > now_ms() + 60_000
-
-
-async def test_a_shorter_pause_does_not_end_a_longer_one(store: Store) -> None:
-    limiter = Limiter(store, 60)
-    await limiter.pause(60)
-    await limiter.pause(10)
-    assert await store.redis.pttl(keys.API_PAUSE) > 50_000
 
 
 async def test_an_answer_that_no_worker_could_read_is_no_dead_letter_and_asked_for_again_later(
