@@ -30,7 +30,7 @@ def tell(line: str) -> None:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     quick = options.quick
     # Many short slices rather than few long ones: a slow spell of the machine then hits both sides of a ratio.
-    rounds, seconds = (4, 1.0) if quick else (16, 1.25)
+    rounds, seconds = ((2, 2), 1.0) if quick else ((8, 2), 1.25)
     drain_rounds, steady_seconds = (2, 4.0) if quick else (7, 8.0)
     sizes = (10_000, 30_000) if quick else (10_000, 100_000, 1_000_000)
     results: dict[str, Any] = {"machine": platform.platform(), "python": platform.python_version()}

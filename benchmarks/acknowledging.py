@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import redis
 
-from benchmarks.processes import environment, family_cpu_seconds, load, process, server
+from benchmarks.processes import Server, environment, family_cpu_seconds, load, process, server
 
 CONTESTANTS: dict[str, tuple[list[str], dict[str, str]]] = {
     "read only": (["benchmarks.ceiling", "{port}", "read"], {}),
@@ -41,29 +41,31 @@ RATES = (50, 500, 1000)
 
 
 def acknowledgements(
-    redis_url: str, requests: Path, rounds: int, seconds: float, tell: Callable[[str], None]
+    redis_url: str, requests: Path, rounds: tuple[int, int], seconds: float, tell: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Let each contestant answer in turn, `rounds` times over; give medians, and ratios taken round by round."""
+    """Let each contestant answer in turn; give medians, and ratios taken round by round.
+
+    `rounds`: how often all of them are started anew, and how many rounds they have each time. The same program differs
+    by some per cent from start to start, by how its memory happens to lie.
+    """
+    starts, rounds_each = rounds
     found: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
     cost: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
     busy = 0.0
     client = redis.Redis.from_url(redis_url)
-    with ExitStack() as stack:
-        servers = {
-            name: stack.enter_context(
-                server(arguments, environment(redis_url, **variables), requests.with_name("web.log"))
-            )
-            for name, (arguments, variables) in CONTESTANTS.items()
-        }
-        for number in range(rounds):
-            for name, one in servers.items():
-                client.flushall()
-                before = family_cpu_seconds(one.pid)
-                answers = load(one.port, requests, seconds)
-                cost[name].append((family_cpu_seconds(one.pid) - before) / answers.answers * 1e6)
-                found[name].append(answers.per_second)
-                busy = max(busy, answers.generator_busy)
-                tell(f"round {number + 1} of {rounds}: {name}: {answers.per_second:.0f}/s")
+    for start in range(starts):
+        with ExitStack() as stack:
+            servers = {name: stack.enter_context(_contestant(name, redis_url, requests)) for name in CONTESTANTS}
+            for number in range(rounds_each):
+                for name, one in servers.items():
+                    client.flushall()
+                    before = family_cpu_seconds(one.pid)
+                    answers = load(one.port, requests, seconds)
+                    cost[name].append((family_cpu_seconds(one.pid) - before) / answers.answers * 1e6)
+                    found[name].append(answers.per_second)
+                    busy = max(busy, answers.generator_busy)
+                    which = start * rounds_each + number + 1
+                    tell(f"round {which} of {starts * rounds_each}: {name}: {answers.per_second:.0f}/s")
     client.close()
     return {
         "per_second": {name: median(values) for name, values in found.items()},
@@ -78,6 +80,11 @@ def acknowledgements(
         },
         "generator_busy_at_most": busy,
     }
+
+
+def _contestant(name: str, redis_url: str, requests: Path) -> AbstractContextManager[Server]:
+    arguments, variables = CONTESTANTS[name]
+    return server(arguments, environment(redis_url, **variables), requests.with_name("web.log"))
 
 
 def latencies(redis_url: str, requests: Path, seconds: float, tell: Callable[[str], None]) -> dict[str, Any]:
