@@ -30,6 +30,7 @@ CONTESTANTS: dict[str, tuple[list[str], dict[str, str]]] = {
         ],
         {},
     ),
+    "d, with its access log": (["uvicorn", "benchmarks.peers.fastapi_arq:app", "--port", "{port}"], {}),
     "e: Flask + gunicorn + Celery": (
         ["gunicorn", "-k", "gthread", "--threads", "8", "-b", "127.0.0.1:{port}", "benchmarks.peers.flask_celery:app"],
         {},
