@@ -16,7 +16,9 @@ from dev.stack import StackError
 from faithful.report import Row, failures, table
 from faithful.stack import Life, run, stop
 from faithful.strategies import wrong_at_the_end
+from mirror.settings import SettingsError
 from mirror.stopping import stop_signals
+from mirror.storage.embedded import EmbeddedRedisError
 from simulator.planning import PRESETS, plan
 from simulator.population import Population, Truth, life
 
@@ -36,7 +38,7 @@ def main() -> int:
             _tell(f"{wire} ({number + 1} of {len(wires)}): {what.reviews} reviews live {what.days} days …")
             try:
                 rows.append(_row(Path(name), what, wire))
-            except StackError as error:
+            except (StackError, EmbeddedRedisError, SettingsError) as error:
                 sys.stderr.write(f"make faithful: {wire}: {error}\n")
                 return 1
             done = rows[-1]

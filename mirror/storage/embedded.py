@@ -52,13 +52,22 @@ def find_server() -> str:
 
 
 def socket_path(data_dir: str) -> Path:
-    """Return where the server of a data folder listens: in the folder, or, if that path is too long, elsewhere."""
+    """Return where the server of a data folder listens: in the folder, or, if that path is too long, elsewhere.
+
+    Raises EmbeddedRedisError if that is too long as well.
+    """
     folder = Path(data_dir).resolve()
     path = folder / "redis.sock"
     if len(os.fsencode(path)) <= _MAX_SOCKET_PATH:
         return path
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"reviewmirror-{os.getuid()}-{name}.sock"
+    elsewhere = Path(tempfile.gettempdir()) / f"reviewmirror-{os.getuid()}-{name}.sock"
+    if len(os.fsencode(elsewhere)) > _MAX_SOCKET_PATH:
+        raise EmbeddedRedisError(
+            f"a unix socket's path may have {_MAX_SOCKET_PATH} bytes, and neither {folder} nor {elsewhere.parent} is "
+            "short enough: set REDIS_DATA_DIR or TMPDIR to a shorter one"
+        )
+    return elsewhere
 
 
 @contextmanager

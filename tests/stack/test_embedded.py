@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,17 @@ def test_a_folder_with_a_long_path_works_too(tmp_path: Path) -> None:
         client = redis.Redis.from_url(url)
         assert client.ping()
         client.close()
+
+
+def test_where_no_folder_is_short_enough_for_a_socket_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("t" * 100)))
+    with (
+        pytest.raises(EmbeddedRedisError, match="REDIS_DATA_DIR or TMPDIR"),
+        embedded_redis(str(tmp_path / ("d" * 60))),
+    ):
+        pass
 
 
 def test_a_server_that_hangs_is_not_taken_for_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
