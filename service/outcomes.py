@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -35,10 +36,14 @@ class Outcomes:
         """Note that a request is not acknowledged, `delivery` being what is known of it; returns what to answer."""
         rejection = as_service_error(error)
         self._tally.count(f"deliveries:rejected:{rejection.code}")
+        facts: dict[str, Any] = {}
         if delivery is not None and delivery.key:
             self._redeliveries.expect(delivery.entry.body, delivery.entry.received_at)
+            # Redis may have stored it all the same, so its id may yet stand in a history.
+            facts = {"delivery_id": delivery.entry.delivery_id, **delivery.facts, "key": delivery.key}
         self._log.warning(
             "delivery.rejected",
+            **facts,
             code=rejection.code,
             status=rejection.status,
             reason=rejection.message,

@@ -145,8 +145,9 @@ class Verifier:
                 unreadable.add(review_id)
                 continue
             entries.append((review_id, Entry(delivery_id, now, Source.VERIFICATION, body)))
-            log.info("verification.answered", review_id=review_id, delivery_id=delivery_id)
         await inbox.put(self._store, entries, "verification:answered")
+        for review_id, entry in entries:
+            log.info("verification.answered", review_id=review_id, delivery_id=entry.delivery_id)
         return unreadable
 
     async def _settle_omitted(self, answer: Answer, questions: Sequence[Question]) -> None:

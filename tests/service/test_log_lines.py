@@ -1,14 +1,18 @@
 """What the HTTP side writes to the log, and what never stands there."""
 
+import asyncio
+
 import pytest
 
+import service.acknowledger
 import service.body
+from mirror.domain.inbox import decode_entry
 from mirror.logs import MAX_LINE_BYTES
 from mirror.storage import keys, reads
 from mirror.storage.store import Store
 from service.server import RUNNER_OPTIONS
 from tests.conftest import StartService
-from tests.service.conftest import Log
+from tests.service.conftest import Log, OwnRedis
 from tests.service.support import exchange, fail, head
 from tests.support import API_TOKEN, READ, SIGNER, WEBHOOK, make_body, make_deletion, make_review, send, wait_until
 
@@ -81,6 +85,30 @@ async def test_a_delivery_refused_because_redis_is_away_has_one_line_of_its_own_
     assert [(line["event"], line.get("status"), line.get("code")) for line in lines] == [
         ("delivery.rejected", 503, "unavailable")
     ]
+    [line] = lines
+    assert (line["review_id"], line["type"]) == (34, "review_updated")
+
+
+async def test_what_was_stored_although_it_was_refused_leads_to_the_line_of_its_refusal(
+    log: Log, start_service: StartService, hung_redis: OwnRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.acknowledger, "DEADLINE_S", 0.2)
+    client = await start_service(hung_redis.url)
+    assert (await send(client, BODY)).status == 200
+    hung_redis.hang()
+    assert (await send(client, BODY)).status == 503
+    hung_redis.resume()
+    inbox = keys.inbox(34)
+    await wait_until(lambda: asyncio.to_thread(lambda: hung_redis.client.llen(inbox) == 2))
+    [refused] = log.lines(lambda line: line["event"] == "delivery.rejected")
+    entry = decode_entry(hung_redis.client.lrange(inbox, -1, -1)[0])
+    assert refused["delivery_id"] == entry.delivery_id
+
+
+async def test_of_what_nobody_vouches_for_no_fact_is_logged(log: Log, start_service: StartService) -> None:
+    await send(await start_service(), BODY, X_Partoo_Signature_v1=SIGNER.sign(b"something else"))
+    [line] = log.of_deliveries()
+    assert (line["code"], {"delivery_id", "review_id", "type", "key"} & line.keys()) == ("signature_wrong", set())
 
 
 async def test_requests_do_not_lend_each_other_their_ids(log: Log, start_service: StartService) -> None:
