@@ -2,29 +2,33 @@
 
 import argparse
 import shutil
-from collections.abc import Iterator, Mapping
-from typing import Any
-
-import msgspec
+from collections.abc import Iterator
 
 from mirror.bootstrap import EXIT_FAILED
 from mirror.cli.arguments import moment, review_id
 from mirror.cli.output import write, write_json
+from mirror.cli.values import INDENT, field_lines, payload_lines
 from mirror.clock import iso, span
-from mirror.domain.changes import Change, Kind, tag_difference
+from mirror.domain.changes import Change, Kind, Source
 from mirror.domain.history import HistoryTrimmedError, as_of, changes_until, first_payload
+from mirror.domain.inbox import received_at
+from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record
 from mirror.domain.review import text_field
 from mirror.settings import Settings
-from mirror.storage import inbox, reads
+from mirror.storage import dead_letters, inbox, reads
 from mirror.storage.store import Store
 from mirror.views import changes_view, record_view
 
 NAME = "trace"
 HELP = "print a review's timeline: when, what changed, why, and how long it was missing"
-_INDENT = 6
-_MIN_VALUE_WIDTH = 16
 _BEGINNINGS = (Kind.FIRST_SEEN, Kind.TRIMMED)
+# Why a change is ambiguous, by where its news came from.
+_LATE_COPY = "it may be a late copy of an earlier delivery"
+_IN_DOUBT = {
+    Source.RECONCILIATION: "Partoo showed it nowhere, not even as deleted",
+    Source.GRACE: "so was the news that it is missing",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,25 +40,40 @@ async def run(store: Store, _settings: Settings, options: argparse.Namespace) ->
     found = await reads.record_and_changes(store, options.id)
     waiting = await inbox.waiting_for(store, options.id)
     if found is None:
-        note = f"{_deliveries(waiting)} waiting for the worker" if waiting else "no delivery about it has been accepted"
-        if options.json:
-            write_json({"id": options.id, "review": None, "changes": [], "waiting": waiting})
-        else:
-            write(f"Review {options.id} is not mirrored: {note}.")
-        return EXIT_FAILED
+        return await _tell_unknown(store, waiting, options)
     if found[0].forgotten_at is not None:
         return _tell_forgotten(options.id, found[0].forgotten_at, waiting, options)
     if options.at is not None:
         return _trace_as_of(*found, options)
     record, changes = found
+    letters = await dead_letters.about(store, options.id)
     if options.json:
-        write_json(record_view(record) | {"changes": changes_view(changes, first_payload(*found)), "waiting": waiting})
+        shown = {"changes": changes_view(changes, first_payload(*found)), "waiting": waiting, "dead_letters": letters}
+        write_json(record_view(record) | shown)
         return 0
     for line in timeline(record, changes, _width()):
         write(line)
     if waiting:
         write(f"{_deliveries(waiting)} waiting for the worker.")
+    _tell_letters(letters)
     return 0
+
+
+async def _tell_unknown(store: Store, waiting: int, options: argparse.Namespace) -> int:
+    letters = await dead_letters.about(store, options.id)
+    if options.json:
+        found = {"id": options.id, "review": None, "changes": [], "waiting": waiting, "dead_letters": letters}
+        write_json(found)
+        return EXIT_FAILED
+    note = f"{_deliveries(waiting)} waiting for the worker" if waiting else "no delivery about it has been applied"
+    write(f"Review {options.id} is not mirrored: {note}.")
+    _tell_letters(letters)
+    return EXIT_FAILED
+
+
+def _tell_letters(letters: list[str]) -> None:
+    for one in letters:
+        write(f"Dead letter {one}, received {_when(received_at(one))}, may be about it: dead-letters show {one}")
 
 
 def _tell_forgotten(one: int, at: int, waiting: int, options: argparse.Namespace) -> int:
@@ -90,7 +109,7 @@ def _trace_as_of(record: Record, changes: list[Change], options: argparse.Namesp
         write(line)
     write()
     write(f"{_when(options.at)}  the review was")
-    for line in _payload_lines(then.review, _width()):
+    for line in payload_lines(then.review, _width()):
         write(line)
     return 0
 
@@ -106,8 +125,8 @@ def timeline(record: Record, changes: list[Change], width: int) -> Iterator[str]
     for change in changes:
         yield ""
         yield f"{_when(change.received_at)}  {_what(change)}"
-        yield f"{'':{_INDENT}}{change.source} {change.delivery_id}, version {change.version}"
-        yield from _payload_lines(first, width) if change.kind in _BEGINNINGS else _field_lines(change, width)
+        yield f"{'':{INDENT}}{change.source} {change.delivery_id}, version {change.version}"
+        yield from payload_lines(first, width) if change.kind in _BEGINNINGS else field_lines(change, width)
 
 
 def _headline(record: Record) -> str:
@@ -119,6 +138,7 @@ def _headline(record: Record) -> str:
         str(record.status),
     ]
     if record.missing_since is not None:
+        facts[-1] = "gone, missing" if record.status is Status.GONE else "missing"
         facts[-1] += f" since {_when(record.missing_since)}"
     if record.reappearances:
         facts.append("returned once" if record.reappearances == 1 else f"returned {record.reappearances} times")
@@ -140,61 +160,8 @@ def _what(change: Change) -> str:
     if change.kind is Kind.REAPPEARED and not change.fields:
         words += ", as it was before"
     if change.ambiguous:
-        words += " (ambiguous: it may be a late copy of an earlier delivery)"
+        words += f" (ambiguous: {_IN_DOUBT.get(change.source, _LATE_COPY)})"
     return words
-
-
-def _payload_lines(payload: Mapping[str, Any], width: int) -> Iterator[str]:
-    for label, name in _labels(payload):
-        yield label + _cut(_show(payload[name]), width - len(label))
-
-
-def _labels(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Give each field's name, with what a line about it begins with."""
-    longest = max((len(name) for name in fields), default=0)
-    for name in fields:
-        yield f"{'':{_INDENT}}{name:{longest}}  ", name
-
-
-def _field_lines(change: Change, width: int) -> Iterator[str]:
-    fields = change.fields
-    for label, name in _labels(fields):
-        before, after = fields[name]
-        room = width - len(label)
-        if name == "tags" and (tags := _tag_words(fields)):
-            yield label + _cut(tags, room)
-        else:
-            old = "(absent)" if name in change.added else _show(before)
-            new = "(absent)" if name in change.removed else _show(after)
-            yield label + _from_to(old, new, room)
-
-
-def _from_to(old: str, new: str, room: int) -> str:
-    half = max(_MIN_VALUE_WIDTH, (room - len(" → ")) // 2)
-    # What one side leaves of its half, the other may use.
-    old_room = max(half, room - len(" → ") - len(new))
-    old = _cut(old, old_room)
-    return f"{old} → {_cut(new, max(half, room - len(' → ') - len(old)))}"
-
-
-def _tag_words(fields: Mapping[str, tuple[Any, Any]]) -> str:
-    tags = tag_difference(dict(fields)) or {}
-    signs = {"added": "+", "removed": "-"}
-    return ", ".join(f"{signs[side]} {_tag(tag)}" for side, found in tags.items() for tag in found)
-
-
-def _tag(tag: Any) -> str:
-    label = tag.get("label") if isinstance(tag, dict) else None
-    return label if isinstance(label, str) else _show(tag)
-
-
-def _show(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _cut(text: str, room: int) -> str:
-    room = max(room, _MIN_VALUE_WIDTH)
-    return text if len(text) <= room else text[: room - 1] + "…"
 
 
 def _deliveries(count: int) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mirror.domain.dead_letters import DeadLetter, unreadable
+from mirror.domain.forgetting import letter_concerns
 from mirror.domain.unreadable import UNREADABLE
 from mirror.storage import keys
 from mirror.storage.store import Store
@@ -13,6 +14,8 @@ _LETTER = msgspec.json.Decoder(DeadLetter)
 
 # Dead letters read at a time: each may weigh as much as a body may.
 READ_STEP = 16
+# How many are searched for those about one review: few are there, unless somebody sends what nobody can read.
+SEARCHED = 500
 
 
 async def keep(store: Store, letter: DeadLetter) -> None:
@@ -41,6 +44,17 @@ async def read(store: Store, delivery_ids: Sequence[str]) -> list[DeadLetter]:
         found = await store.redis.execute_command("HMGET", keys.DEAD_LETTERS, *step)
         letters += [_decode(name, data) for name, data in zip(step, found, strict=True) if data is not None]
     return letters
+
+
+async def about(store: Store, review_id: int) -> list[str]:
+    """Name those of the newest SEARCHED dead letters that are about a review, or mention it where that cannot be told.
+
+    The oldest first. Raises one of `connection.UNAVAILABLE`.
+    """
+    newest, concerned = (await ids(store))[-SEARCHED:], frozenset({review_id})
+    return [
+        letter.delivery_id for letter in await read(store, newest) if letter_concerns(letter, concerned, author=None)
+    ]
 
 
 def _decode(delivery_id: str, data: bytes) -> DeadLetter:

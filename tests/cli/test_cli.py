@@ -6,12 +6,13 @@ import subprocess
 import sys
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp.test_utils import TestServer
 
 from mirror.clock import iso, now_ms
 from mirror.domain.changes import Source
-from mirror.domain.dead_letters import DeadLetter
+from mirror.domain.dead_letters import DeadLetter, dead_letter
 from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
 from mirror.domain.record import Windows
 from mirror.domain.settling import settle
@@ -20,6 +21,7 @@ from mirror.storage.commit import Commit, commit
 from mirror.storage.decoding import decode_record
 from mirror.storage.store import Store
 from simulator.api import ApiOptions, FixedReviews, make_api
+from tests.domain.stories import after_grace
 from tests.stack.processes import environment
 from tests.support import make_body, make_deletion, make_review
 
@@ -112,7 +114,35 @@ async def test_trace_of_a_review_that_waits_says_so(store: Store, redis_url: str
 def test_trace_of_an_unknown_review_says_so(redis_url: str) -> None:
     shown = mirror(redis_url, "trace", "35")
     assert shown.returncode == 1
-    assert shown.stdout == "Review 35 is not mirrored: no delivery about it has been accepted.\n"
+    assert shown.stdout == "Review 35 is not mirrored: no delivery about it has been applied.\n"
+
+
+async def test_trace_names_the_dead_letters_that_may_be_about_the_review(store: Store, redis_url: str) -> None:
+    await apply(store, REVIEW)
+    at = now_ms()
+    letters = [
+        Entry(make_delivery_id(at, number), at, Source.WEBHOOK, body)
+        for number, body in enumerate((b'{"id": 34', b'{"id": 340', b'{"id": 35'))
+    ]
+    for entry in letters:
+        await dead_letters.keep(store, dead_letter(entry, "not_json", "no JSON"))
+    for review_id, letter in ((34, letters[0]), (35, letters[2])):
+        shown = mirror(redis_url, "trace", str(review_id)).stdout
+        assert [line.split(",")[0] for line in shown.splitlines() if "etter" in line] == [
+            f"Dead letter {letter.delivery_id}"
+        ]
+        assert json.loads(mirror(redis_url, "trace", str(review_id), "--json").stdout)["dead_letters"] == [
+            letter.delivery_id
+        ]
+
+
+async def test_trace_of_a_review_that_is_gone_says_since_when_it_is_missing(store: Store, redis_url: str) -> None:
+    await apply(store, REVIEW, make_deletion(REVIEW))
+    record = decode_record(34, await store.redis.get(keys.record(34)) or b"")
+    await store.redis.set(keys.record(34), msgspec.json.encode(after_grace(record)))
+    headline = mirror(redis_url, "trace", "34").stdout.splitlines()[0]
+    since = iso(record.missing_since or 0).replace("T", " ").replace("Z", " UTC")
+    assert headline.endswith(f", gone, missing since {since}")
 
 
 @pytest.mark.parametrize("wrong", ["thirty-four", "-1", "3.4", "99999999999999999999"])
