@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mirror.clock import iso
-from mirror.domain.changes import Change, Kind, tag_difference
+from mirror.domain.changes import BEGINNINGS, Change, tag_difference
 from mirror.domain.record import Record
 
 
@@ -26,7 +26,7 @@ def record_view(record: Record) -> dict[str, Any]:
 
 def changes_view(shown: Sequence[Change], first: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """Show changes of a review. `first` is the payload that its history begins with, needed if that is among them."""
-    return [_change_view(change, first if change.kind in (Kind.FIRST_SEEN, Kind.TRIMMED) else None) for change in shown]
+    return [_change_view(change, first if change.kind in BEGINNINGS else None) for change in shown]
 
 
 def _change_view(change: Change, first: Mapping[str, Any] | None) -> dict[str, Any]:

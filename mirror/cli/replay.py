@@ -29,6 +29,7 @@ _APART_S = 0.2
 class Report(msgspec.Struct):
     """What a replay found: how many reviews and deliveries, and the reviews of which there is something to tell.
 
+    `problems` says of some of `not_applied` what stood in the way, where it was not that deliveries keep coming in.
     `not_kept` are reviews that were asked for, and of which no delivery is kept.
     """
 
@@ -38,6 +39,7 @@ class Report(msgspec.Struct):
     inexact: list[Comparison] = []
     applied: list[int] = []
     not_applied: list[int] = []
+    problems: dict[int, str] = {}
     not_kept: list[int] = []
 
 
@@ -91,7 +93,7 @@ async def _chosen(store: Store, options: argparse.Namespace) -> AsyncIterator[tu
 
 async def _replay(store: Store, windows: Windows, review: int, options: argparse.Namespace, report: Report) -> None:
     try:
-        stored, snapshot = await rebuilding.read(store, review)
+        stored, _ = await rebuilding.read(store, review)
         if options.review and not stored.deliveries:
             report.not_kept.append(review)
         if not _in_span(stored.deliveries, options):
@@ -108,14 +110,23 @@ async def _replay(store: Store, windows: Windows, review: int, options: argparse
     if found.mismatches:
         report.different.append(found)
         if options.apply:
-            applied = await rebuilding.rebuild(store, found, stored, snapshot) or await _again(store, windows, review)
-            (report.applied if applied else report.not_applied).append(review)
+            await _apply(store, windows, review, report)
 
 
-async def _again(store: Store, windows: Windows, review: int) -> bool:
-    """Rebuild a review whose deliveries came in or were applied meanwhile; tells whether that succeeded."""
-    for _ in range(_ATTEMPTS):
-        await asyncio.sleep(_APART_S)
+async def _apply(store: Store, windows: Windows, review: int, report: Report) -> None:
+    try:
+        applied = await _rebuilt(store, windows, review)
+    except CorruptError as error:
+        report.problems[review] = error.problem
+        applied = False
+    (report.applied if applied else report.not_applied).append(review)
+
+
+async def _rebuilt(store: Store, windows: Windows, review: int) -> bool:
+    """Rebuild a review, once more if deliveries came in or were applied meanwhile; tells whether that succeeded."""
+    for attempt in range(1 + _ATTEMPTS):
+        if attempt:
+            await asyncio.sleep(_APART_S)
         stored, snapshot = await rebuilding.read(store, review)
         found = compare(stored, windows)
         if not found.mismatches or await rebuilding.rebuild(store, found, stored, snapshot):
@@ -140,6 +151,7 @@ def _as_json(report: Report) -> dict[str, Any]:
         ],
         "applied": report.applied,
         "not_applied": report.not_applied,
+        "problems": report.problems,
         "not_kept": report.not_kept,
     }
 
@@ -162,9 +174,10 @@ def _lines(report: Report, options: argparse.Namespace) -> Iterator[str]:
     )
     if options.apply:
         yield f"{len(report.applied)} rebuilt."
-    if report.not_applied:
-        named = ", ".join(str(one) for one in report.not_applied)
-        yield f"Not rebuilt, as deliveries keep coming in (run it again): {named}."
+    for review, problem in report.problems.items():
+        yield f"Review {review} was not rebuilt: {problem}."
+    if overtaken := [str(one) for one in report.not_applied if one not in report.problems]:
+        yield f"Not rebuilt, as deliveries keep coming in (run it again): {', '.join(overtaken)}."
 
 
 def _mismatch(mismatch: Mismatch) -> str:

@@ -9,7 +9,7 @@ from mirror.cli.arguments import moment, review_id
 from mirror.cli.output import write, write_json
 from mirror.cli.values import INDENT, field_lines, payload_lines
 from mirror.clock import iso, span
-from mirror.domain.changes import Change, Kind, Source
+from mirror.domain.changes import BEGINNINGS, Change, Kind, Source
 from mirror.domain.history import HistoryTrimmedError, as_of, changes_until, first_payload
 from mirror.domain.inbox import received_at
 from mirror.domain.lifecycle import Status
@@ -22,7 +22,6 @@ from mirror.views import changes_view, record_view
 
 NAME = "trace"
 HELP = "print a review's timeline: when, what changed, why, and how long it was missing"
-_BEGINNINGS = (Kind.FIRST_SEEN, Kind.TRIMMED)
 # Why a change is ambiguous, by where its news came from.
 _LATE_COPY = "it may be a late copy of an earlier delivery"
 _IN_DOUBT = {
@@ -126,7 +125,7 @@ def timeline(record: Record, changes: list[Change], width: int) -> Iterator[str]
         yield ""
         yield f"{_when(change.received_at)}  {_what(change)}"
         yield f"{'':{INDENT}}{change.source} {change.delivery_id}, version {change.version}"
-        yield from payload_lines(first, width) if change.kind in _BEGINNINGS else field_lines(change, width)
+        yield from payload_lines(first, width) if change.kind in BEGINNINGS else field_lines(change, width)
 
 
 def _headline(record: Record) -> str:

@@ -21,6 +21,10 @@ class Kind(StrEnum):
     GONE = "gone"
 
 
+# The kinds with which a history begins.
+BEGINNINGS = (Kind.FIRST_SEEN, Kind.TRIMMED)
+
+
 class Source(StrEnum):
     """Where the news of a change came from."""
 

@@ -129,6 +129,10 @@ def _status(record: Record | None) -> str | None:
 
 def _change_mismatches(stored: Sequence[Change], replayed: Sequence[Change]) -> Iterator[Mismatch]:
     before = {change.delivery_id: change for change in stored}
+    for change in stored:
+        # A delivery makes one change at the most.
+        if change is not before[change.delivery_id]:
+            yield Mismatch(change.delivery_id, "change", str(change.kind), None)
     after = {change.delivery_id: change for change in replayed}
     for delivery_id in {**before, **after}:
         one, other = before.get(delivery_id), after.get(delivery_id)

@@ -1,10 +1,12 @@
 """Replaying a stored review, and putting what the replay gives in the place of what is stored."""
 
 import hashlib
+from typing import Any
 
 import msgspec
 
 from mirror.domain.absences import scope
+from mirror.domain.changes import BEGINNINGS
 from mirror.domain.history import first_payload, records
 from mirror.domain.inbox import decode_entry
 from mirror.domain.incidents import business_scope, partner_scope
@@ -12,8 +14,9 @@ from mirror.domain.lifecycle import Status
 from mirror.domain.record import CorruptError, Record
 from mirror.domain.replaying import Comparison, Stored
 from mirror.domain.review import text_field
+from mirror.domain.wire import UndecodableError, decode_review
 from mirror.storage import keys, reads
-from mirror.storage.absences import Correction, corrections
+from mirror.storage.absences import corrections
 from mirror.storage.decoding import decode_changes, decode_record, reading
 from mirror.storage.store import Store
 
@@ -51,18 +54,26 @@ async def rebuild(store: Store, comparison: Comparison, stored: Stored, snapshot
     """Put the replayed record and history in the place of a review's, in one compare-and-set.
 
     The counts of absences follow; what incidents counted stays. Returns False, and changes nothing, where a delivery
-    waits or has been applied since the snapshot. Raises one of `connection.UNAVAILABLE`; then it may or may not have
-    been done, and doing it again is harmless.
+    waits or has been applied since the snapshot. Raises CorruptError, with nothing changed, where a key holds a value
+    of another type; or one of `connection.UNAVAILABLE`: then it may or may not have been done, and doing it again is
+    harmless.
     """
-    before, after, review_id = stored.record, comparison.record, comparison.review_id
+    after, review_id = comparison.record, comparison.review_id
     if after is None:
         return False
-    partner, business_id = text_field(after.review, "partner"), text_field(after.review, "business_id")
+    followed = _follow(stored)
+    before = stored.record or (followed[-1] if followed else None)
+    told = records(first_payload(after, comparison.changes), comparison.changes)
+    lists: list[list[Any]] = [
+        [_ENCODE(change) for change in comparison.changes],
+        await _indexes_to_leave(store, stored.record, before),
+        _absences_to_leave(before or after, after),
+        [] if followed is None else [msgspec.structs.astuple(one) for one in corrections(followed, told)],
+    ]
     key_names = [keys.record(review_id), keys.inbox(review_id), keys.changes(review_id)]
     key_names += [keys.PARTNERS, keys.FEED, keys.CORRUPT, keys.ABSENCES, keys.ABSENT_BUSINESSES]
-    key_names += _held(before or after)
-    indexes = await _indexes_to_leave(store, before)
-    corrections = _corrections(stored, comparison, after)
+    key_names += [keys.HELD_PREFIX + name for name in _scopes(after)]
+    partner, business_id = text_field(after.review, "partner"), text_field(after.review, "business_id")
     args = [
         snapshot.record,
         snapshot.history,
@@ -77,39 +88,66 @@ async def rebuild(store: Store, comparison: Comparison, stored: Stored, snapshot
         comparison.changes[-1].delivery_id,
         after.missing_since if after.status is Status.MISSING else "",
         keys.STATS_PREFIX,
-        len(comparison.changes),
-        *(_ENCODE(change) for change in comparison.changes),
-        len(indexes),
-        *indexes,
-        len(corrections),
-        *(value for one in corrections for value in msgspec.structs.astuple(one)),
     ]
-    return bool(await store.rebuild(keys=key_names, args=args))
+    for each in lists:
+        args += [len(each), *(value for row in each for value in (row if isinstance(row, tuple) else (row,)))]
+    with reading(review_id):
+        return bool(await store.rebuild(keys=key_names, args=args))
 
 
-def _corrections(stored: Stored, comparison: Comparison, after: Record) -> list[Correction]:
-    """Tell how the counts of absences change; of a stored history that cannot be followed nothing is known of them."""
+def _follow(stored: Stored) -> list[Record] | None:
+    """Give the record after each change of the stored history, which tells what has been counted of it.
+
+    None where it does not lead from a beginning, without a hole, to what is stored.
+    """
+    changes, versions = stored.changes, [change.version for change in stored.changes]
+    if (
+        not changes
+        or changes[0].kind not in BEGINNINGS
+        or versions != [*range(versions[0], versions[0] + len(changes))]
+    ):
+        return None
     try:
-        # Without a record, what the replay gives leads back as far as statuses, partner and business go.
-        counted = records(first_payload(stored.record or after, stored.changes), stored.changes)
-        replayed = records(first_payload(after, comparison.changes), comparison.changes)
-    except CorruptError:
-        return []
-    return corrections(counted, replayed)
+        first = _first_delivery(stored) if stored.record is None else first_payload(stored.record, changes)
+        followed = None if first is None else list(records(first, changes))
+    except (CorruptError, UndecodableError):
+        return None
+    if followed is None or (stored.record is not None and _state(followed[-1]) != _state(stored.record)):
+        return None
+    return followed
 
 
-def _held(record: Record) -> list[str]:
-    """Name what incidents of the review's scopes hold."""
+def _first_delivery(stored: Stored) -> dict[str, Any] | None:
+    """Give the payload of the delivery with which the history begins; None where that is not kept.
+
+    Raises UndecodableError.
+    """
+    first = stored.changes[0].delivery_id
+    return next((decode_review(entry.body).review for entry in stored.deliveries if entry.delivery_id == first), None)
+
+
+def _state(record: Record) -> tuple[Any, ...]:
+    return record.version, record.status, record.missing_since, record.reappearances
+
+
+def _scopes(record: Record) -> list[str]:
+    """Name the scopes whose incidents may hold a review."""
     partner, business_id = scope(record)
     scopes = [business_scope(business_id)] if business_id else []
-    scopes += [partner_scope(partner)] if partner else []
-    return [keys.HELD_PREFIX + name for name in scopes]
+    return [*scopes, partner_scope(partner)] if partner else scopes
 
 
-async def _indexes_to_leave(store: Store, before: Record | None) -> list[str]:
-    if before is not None:
-        business_id = text_field(before.review, "business_id")
-        left = [keys.index(before.status, text_field(before.review, "partner"))]
-        return [*left, keys.business(business_id)] if business_id else left
+def _absences_to_leave(before: Record, after: Record) -> list[str]:
+    """Name the sets of recent and of held absences in which the review has no place any more."""
+    staying = _scopes(after) if after.status is Status.MISSING else []
+    left = [name for name in dict.fromkeys(_scopes(before) + _scopes(after)) if name not in staying]
+    return [prefix + name for name in left for prefix in (keys.HELD_PREFIX, keys.RECENT_PREFIX)]
+
+
+async def _indexes_to_leave(store: Store, stored: Record | None, before: Record | None) -> list[str]:
+    business_id = "" if before is None else text_field(before.review, "business_id")
+    left = [keys.business(business_id)] if business_id else []
+    if stored is not None:
+        return [*left, keys.index(stored.status, text_field(stored.review, "partner"))]
     # A record that cannot be read does not tell where its review stands.
-    return [keys.index(status, partner) for partner in await reads.known_partners(store) for status in Status]
+    return [*left, *(keys.index(status, partner) for partner in await reads.known_partners(store) for status in Status)]

@@ -3,7 +3,6 @@
 import argparse
 from typing import Any
 
-import msgspec
 import pytest
 
 from mirror.cli import replay
@@ -14,9 +13,8 @@ from mirror.domain.decisions import Decision
 from mirror.domain.inbox import Entry
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record, Windows
-from mirror.domain.replaying import compare
 from mirror.domain.wire import UndecodableError
-from mirror.storage import absences, dead_letters, inbox, incidents, keys, reads, rebuilding, redeliveries
+from mirror.storage import dead_letters, inbox, keys, reads, rebuilding, redeliveries
 from mirror.storage.store import Store
 from tests.mirror.mirrored import DAY, HOUR, accept, drain, kept, mirror
 from tests.support import make_body, make_deletion, make_review, make_settings
@@ -177,71 +175,6 @@ async def test_applying_rebuilds_record_history_and_indexes(store: Store, monkey
     assert (await replayed(store)).different == []
     await mirror(store, make_deletion(make_review(34, update_date="2025-09-06T00:00:00Z"), "2025-09-12T00:00:00Z"))
     assert (await replayed(store)).different == []
-
-
-async def test_applying_begins_and_ends_the_wait_for_the_end_of_grace(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await mirror(store, make_review(34), make_deletion(make_review(34)))
-    since = await store.redis.zscore(keys.ABSENCES, "34")
-    with monkeypatch.context() as changed:
-        changed.setitem(settling.RULES, Source.WEBHOOK, believing_what_comes_first())
-        assert (await replayed(store, apply=True)).applied == [34]
-    assert await store.redis.zscore(keys.ABSENCES, "34") is None
-    assert (await replayed(store, apply=True)).applied == [34]
-    assert await store.redis.zscore(keys.ABSENCES, "34") == since is not None
-
-
-async def test_applying_corrects_the_counts_of_absences_in_every_scope(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reviews = [make_review(one, business_id="b1", partner="facebook") for one in (34, 35)]
-    for review in reviews:
-        await mirror(store, review, make_deletion(review), review, make_deletion(review, "2025-09-12T00:00:00Z"))
-    counted = await absences.overview(store, 10)
-    assert (counted.overall.absences, counted.overall.returned, counted.overall.going_on) == (4, 2, 2)
-    assert counted.by_business == {"b1": counted.overall}
-
-    with monkeypatch.context() as changed:
-        changed.setitem(settling.RULES, Source.WEBHOOK, believing_what_comes_first())
-        assert (await replayed(store, review=[34], apply=True)).applied == [34]
-        one = await absences.overview(store, 10)
-        assert (one.overall.absences, one.overall.returned, sum(one.overall.back.values())) == (2, 1, 1)
-        assert (one.by_partner, one.by_business) == ({"facebook": one.overall}, {"b1": one.overall})
-        assert (await replayed(store, review=[35], apply=True)).applied == [35]
-        none = await absences.overview(store, 10)
-        assert (none.overall.absences, none.by_partner, none.by_business) == (0, {}, {})
-    assert (await replayed(store, apply=True)).applied == [34, 35]
-    again = await absences.overview(store, 10)
-    assert (again.overall.absences, again.overall.returned) == (counted.overall.absences, counted.overall.returned)
-    assert again.by_business == {"b1": again.overall}
-
-
-async def test_rebuilding_twice_from_what_was_read_once_corrects_once(store: Store) -> None:
-    await mirror(store, make_review(34), make_deletion(make_review(34)), make_review(34))
-    await store.redis.execute_command("LTRIM", keys.changes(34), 0, 0)  # the record stays as it is
-    stored, snapshot = await rebuilding.read(store, 34)
-    found = compare(stored, Windows())
-    assert await rebuilding.rebuild(store, found, stored, snapshot)
-    assert (await absences.overview(store, 10)).overall.absences == 2
-    assert not await rebuilding.rebuild(store, found, stored, snapshot)
-    assert (await absences.overview(store, 10)).overall.absences == 2
-
-
-async def test_applying_leaves_with_its_incident_what_that_holds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    await mirror(store, *map(make_review, range(1, 21)))
-    await mirror(store, *(make_deletion(make_review(one)) for one in range(1, 21)))
-    (incident,) = await incidents.open_incidents(store)
-    assert incident.missing == 20
-    record = await reads.record(store, 7)
-    assert record is not None
-    await store.redis.set(keys.record(7), msgspec.json.encode(msgspec.structs.replace(record, reappearances=5)))
-    assert (await replayed(store, apply=True)).applied == [7]
-    assert await store.redis.zscore(keys.ABSENCES, "7") is None
-    monkeypatch.setitem(settling.RULES, Source.WEBHOOK, believing_what_comes_first())
-    assert (await replayed(store, review=[7], apply=True)).applied == [7]
-    (incident,) = await incidents.open_incidents(store)
-    assert incident.missing == 19
 
 
 async def test_applying_gives_way_to_a_delivery_that_waits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,36 +6,55 @@
 -- ARGV: record as it was read ('' for none), history as it was read (SHA-1 of its entries, one after the other),
 --       new record, review id, member, partner, new index, new business index, feed length, version, delivery id,
 --       missing since when ('' if it is not), prefix of counts of absences,
---       then three lists, each after its length: the changes; the indexes to leave; rows of what to correct in the
---       counts of absences: scope, its business ('' where it is none), name, by how much
+--       then four lists, each after its length: the changes; the indexes to leave; the sets of held and of recent
+--       absences to leave; rows of what to correct in the counts of absences: scope, its business ('' where it is none),
+--       name, by how much
 local RECORD, INBOX, CHANGES, PARTNERS, FEED, CORRUPT, ABSENCES, ABSENT_BUSINESSES = unpack(KEYS, 1, 8)
 local FIRST_HELD, FIRST_LIST = 9, 14
 local OLD_RECORD, OLD_HISTORY, NEW_RECORD, ID, MEMBER, PARTNER, INDEX, BUSINESS = unpack(ARGV, 1, 8)
 local FEED_LENGTH, VERSION, DELIVERY_ID, MISSING_SINCE, STATS = unpack(ARGV, 9, FIRST_LIST - 1)
 
--- Keys of another type fail here, before anything is written.
+local at = FIRST_LIST
+local function read_list(width)
+    local rows, last = {}, at + tonumber(ARGV[at]) * width
+    for place = at + 1, last, width do
+        rows[#rows + 1] = { unpack(ARGV, place, place + width - 1) }
+    end
+    at = last + 1
+    return rows
+end
+local changes, indexes, left, corrections = read_list(1), read_list(1), read_list(1), read_list(4)
+
+-- Keys of another type must fail before anything is written: what is written stays.
 local history = redis.sha1hex(table.concat(redis.call('LRANGE', CHANGES, 0, -1)))
+redis.call('SCARD', PARTNERS)
+redis.call('XLEN', FEED)
+redis.call('HLEN', CORRUPT)
+for _, sets in ipairs({ indexes, left, { { INDEX }, { ABSENCES } } }) do
+    for _, set in ipairs(sets) do
+        redis.call('ZCARD', set[1])
+    end
+end
+if BUSINESS ~= '' then
+    redis.call('ZCARD', BUSINESS)
+end
+local is_held = false -- then its grace begins when the incident closes
+for place = FIRST_HELD, #KEYS do
+    is_held = redis.call('ZSCORE', KEYS[place], ID) and MISSING_SINCE ~= '' or is_held
+end
+
 if (redis.call('GET', RECORD) or '') ~= OLD_RECORD or history ~= OLD_HISTORY or redis.call('LLEN', INBOX) > 0 then
     return 0
 end
 
-local at = FIRST_LIST
-local function each(width, do_with)
-    local last = at + tonumber(ARGV[at]) * width
-    for place = at + 1, last, width do
-        do_with(unpack(ARGV, place, place + width - 1))
-    end
-    at = last + 1
-end
-
 redis.call('SET', RECORD, NEW_RECORD)
 redis.call('DEL', CHANGES)
-each(1, function(change)
-    redis.call('RPUSH', CHANGES, change)
-end)
-each(1, function(index)
-    redis.call('ZREM', index, MEMBER)
-end)
+for _, change in ipairs(changes) do
+    redis.call('RPUSH', CHANGES, change[1])
+end
+for _, index in ipairs(indexes) do
+    redis.call('ZREM', index[1], MEMBER)
+end
 redis.call('SADD', PARTNERS, PARTNER)
 redis.call('ZADD', INDEX, 0, MEMBER)
 if BUSINESS ~= '' then
@@ -43,26 +62,25 @@ if BUSINESS ~= '' then
 end
 redis.call('HDEL', CORRUPT, ID)
 
-redis.call('ZREM', ABSENCES, ID)
-local is_held = false
-for place = FIRST_HELD, #KEYS do
-    if MISSING_SINCE == '' then
-        redis.call('ZREM', KEYS[place], ID)
-    elseif redis.call('ZSCORE', KEYS[place], ID) then
-        is_held = true -- its grace begins when the incident closes
-    end
+for _, set in ipairs(left) do
+    redis.call('ZREM', set[1], ID)
 end
-if MISSING_SINCE ~= '' and not is_held then
-    redis.call('ZADD', ABSENCES, MISSING_SINCE, ID)
+if MISSING_SINCE == '' or is_held then
+    redis.call('ZREM', ABSENCES, ID)
+else
+    -- Not before the time that an incident gave it when it closed.
+    local counts_from = redis.call('ZSCORE', ABSENCES, ID)
+    redis.call('ZADD', ABSENCES, math.max(MISSING_SINCE, counts_from or 0), ID)
 end
 
 -- What is mended must not wait for its counts to be right.
-each(4, function(scope, business, name, by)
+for _, correction in ipairs(corrections) do
+    local scope, business, name, by = unpack(correction)
     redis.pcall('HINCRBY', STATS .. scope, name, by)
     if name == 'absences' and business ~= '' then
         redis.pcall('ZINCRBY', ABSENT_BUSINESSES, by, business)
     end
-end)
+end
 
 redis.call('XADD', FEED, 'MAXLEN', '~', FEED_LENGTH, '*', 'review_id', ID, 'version', VERSION, 'kind', 'replayed',
     'delivery_id', DELIVERY_ID)
