@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dev.stack import StackError
 from faithful.report import Row, failures, table
-from faithful.stack import Life, run, stop
+from faithful.stack import Life, run, stop, told_to_stop
 from faithful.strategies import wrong_at_the_end
 from mirror.settings import SettingsError
 from mirror.stopping import stop_signals
@@ -38,8 +38,12 @@ def main() -> int:
             _tell(f"{wire} ({number + 1} of {len(wires)}): {what.reviews} reviews live {what.days} days …")
             try:
                 rows.append(_row(Path(name), what, wire))
-            except (StackError, EmbeddedRedisError, SettingsError) as error:
-                sys.stderr.write(f"make faithful: {wire}: {error}\n")
+            except Exception as error:
+                # A signal to all processes of a terminal ends our children in the middle of anything.
+                if not (told_to_stop() or isinstance(error, StackError | EmbeddedRedisError | SettingsError)):
+                    raise
+                problem = "told to stop" if told_to_stop() else error
+                sys.stderr.write(f"make faithful: {wire}: {problem}\n")
                 return 1
             done = rows[-1]
             _tell(f"{wire}: {done.without_key.wrong} wrong without a key, {done.with_key.wrong} with one")

@@ -44,6 +44,10 @@ def stop() -> None:
     _told_to_stop.set()
 
 
+def told_to_stop() -> bool:
+    return _told_to_stop.is_set()
+
+
 def _pause(seconds: float) -> None:
     if _told_to_stop.wait(max(0.0, seconds)):
         raise StackError("told to stop")
@@ -127,6 +131,7 @@ def run(folder: Path, life: Life, wire: str, *, with_key: bool, disrupted: bool)
 
     Raises StackError if the stack does not do, or when told to stop.
     """
+    _pause(0)
     folder.mkdir()
     partoo = _Partoo(folder / "simulator.key", free_port(), folder)
     variables = {
