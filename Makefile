@@ -63,7 +63,7 @@ faithful: $(READY) ## how many reviews are wrong in the end, over clean to hosti
 bench: $(BENCH_READY) ## measure beside the ceiling and peers: a quarter of an hour; QUICK=1 takes a few minutes
 	@$(VENV_BENCH)/bin/python -m benchmarks $(if $(QUICK),--quick)
 
-torture: $(READY) ## everything fails that can, under load, and every delivery is accounted for: ten minutes; SHORT=1: half a minute
+torture: $(READY) ## everything fails that can, under load, and every delivery is accounted for: five to ten minutes; SHORT=1: half a minute
 	@$(BIN)/python -m torture $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short)
 
 $(BENCH_READY): requirements-bench.txt

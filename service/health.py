@@ -14,9 +14,6 @@ from service.pressure import Pressure
 from service.requests import LOG_FACTS
 from service.state import PRESSURE, READ_STORE
 
-# Deliveries wait milliseconds; for this long they do when no worker gets on with them.
-LATE_AFTER_S = 60.0
-
 
 class Readiness(msgspec.Struct):
     """`problems` make the mirror not ready; `warnings` say what endangers it."""
@@ -58,7 +55,7 @@ async def _readiness(store: Store, pressure: Pressure) -> Readiness:
         problems.append(f"{nearly.problem}: {nearly.remedy}")
     if full is None and not heartbeats.alive:
         problems.append("no worker is alive: deliveries are stored, but not applied")
-    if age > LATE_AFTER_S:
+    if age * 1000 > inbox.LATE_AFTER_MS:
         problems.append(f"the oldest waiting delivery has waited for {age:.0f} s")
     findings = (server.eviction_finding(facts), server.persistence_finding(facts))
     heartbeat_age = heartbeats.age_ms

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
+from redis.exceptions import AuthenticationError
 
 from mirror.bootstrap import EXIT_FAILED
 from mirror.cli.check import FAIL, OK, WARN, Check
@@ -21,7 +22,6 @@ from mirror.variables import FEWEST_CONNECTIONS
 NAME = "doctor"
 HELP = "check configuration, Redis, connections and workers, and say what to do; status 1 if a check fails"
 _SHORT_SECRET = 16
-_LATE_AFTER_MS = 60_000
 _MEMORY_WARNING = 0.8
 _MOST_NAMED = 10
 
@@ -83,6 +83,9 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
     try:
         facts, queue = await asyncio.gather(server.inspect(store), _queue(store))
     except UNAVAILABLE as error:
+        # redis-py wraps it in a ConnectionError.
+        if isinstance(error.__cause__, AuthenticationError):
+            return [Check("Redis", FAIL, f"refuses the password ({error})", "check the password in REDIS_URL")]
         remedy = "check REDIS_URL, REDIS_TLS_VERIFY and whether the server is up"
         return [Check("Redis", FAIL, f"does not answer ({error})", remedy)]
     checks = [*_server_checks(facts), _connections(facts, settings, max(1, queue.workers))]
@@ -161,7 +164,7 @@ def _worker(queue: Queue) -> Check:
 
 
 def _waiting(queue: Queue) -> Check:
-    if queue.oldest_waiting < _LATE_AFTER_MS:
+    if queue.oldest_waiting < inbox.LATE_AFTER_MS:
         return Check("waiting deliveries", OK, "none is late")
     found = f"the oldest has waited for {span(queue.oldest_waiting)}"
     return Check("waiting deliveries", WARN, found, "look for drain.* lines in the worker's log, or add workers")

@@ -28,6 +28,7 @@ _NOT_YET = "The append-only file was not rewritten, as a worker has to erase fir
 class Report(msgspec.Struct):
     """What was erased. `waiting` names reviews whose demand no worker has carried out.
 
+    `not_mirrored` names those of which nothing was held: a wrong id, perhaps.
     `rewritten`: whether Redis has begun to write its append-only file anew; `rewrite` says so in a sentence.
     """
 
@@ -36,6 +37,7 @@ class Report(msgspec.Struct):
     dead_letters: list[str]
     rewrite: str
     rewritten: bool
+    not_mirrored: list[int] = []
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,9 +59,11 @@ async def run(store: Store, _settings: Settings, options: argparse.Namespace) ->
         ids = await _by_author(store, options.author)
         if not _agreed(ids, options):
             return EXIT_MISCONFIGURED
-    elif sys.stdin.isatty() and not arguments.confirmed(await _question(store, ids), options):
+    unknown = await _unknown(store, ids)
+    if options.ids and sys.stdin.isatty() and not arguments.confirmed(_question(ids, unknown), options):
         return EXIT_MISCONFIGURED
     report, done = await _forget(store, ids, options)
+    report.not_mirrored = [] if options.author else unknown
     if options.json:
         write_json(report)
     else:
@@ -68,9 +72,12 @@ async def run(store: Store, _settings: Settings, options: argparse.Namespace) ->
     return 0 if done else EXIT_FAILED
 
 
-async def _question(store: Store, ids: list[int]) -> str:
+async def _unknown(store: Store, ids: list[int]) -> list[int]:
     records = await reads.records(store, ids)
-    unknown = [one for one, record in zip(ids, records, strict=True) if record is None]
+    return [one for one, record in zip(ids, records, strict=True) if record is None]
+
+
+def _question(ids: list[int], unknown: list[int]) -> str:
     question = f"{_named(ids).capitalize()} would be erased for good, and kept out from then on."
     return f"{question} Not mirrored: {_named(unknown)}." if unknown else question
 
@@ -151,7 +158,9 @@ async def _rewrite(store: Store) -> tuple[bool, str]:
 
 def _lines(report: Report) -> Iterator[str]:
     for one in report.forgotten:
-        yield f"Review {one} is forgotten."
+        yield f"Review {one} is forgotten." + (
+            " It was not mirrored: what comes about it is kept out from now on." if one in report.not_mirrored else ""
+        )
     for one in report.waiting:
         yield f"Review {one} is not erased yet: the demand waits for a worker. Start one, then run this again."
     for delivery_id in report.dead_letters:

@@ -16,6 +16,8 @@ from mirror.storage.store import Store
 MAX_REVIEWS = 100
 MAX_DELIVERIES_OF_ONE = 100
 MAX_BYTES = 4 * 1024 * 1024
+# Deliveries wait milliseconds; for this long they do when no worker gets on with them.
+LATE_AFTER_MS = 60_000
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -4,10 +4,12 @@ import asyncio
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import redis
 from aiohttp.test_utils import TestServer
 
 from mirror.clock import iso, now_ms
@@ -19,6 +21,7 @@ from mirror.domain.settling import settle
 from mirror.storage import dead_letters, inbox, keys, server, workers
 from mirror.storage.commit import Commit, commit
 from mirror.storage.decoding import decode_record
+from mirror.storage.embedded import embedded_redis
 from mirror.storage.store import Store
 from simulator.api import ApiOptions, FixedReviews, make_api
 from tests.domain.stories import after_grace
@@ -358,6 +361,16 @@ def test_doctor_says_when_redis_does_not_answer() -> None:
     assert shown.returncode == 1
     assert "fail  Redis: does not answer" in shown.stdout
     assert "check REDIS_URL" in shown.stdout
+
+
+@pytest.mark.parametrize("given", ["", ":guessed@"])
+def test_doctor_tells_a_wrong_password_from_a_server_that_is_away(tmp_path: Path, given: str) -> None:
+    with embedded_redis(str(tmp_path)) as url, redis.Redis.from_url(url) as client:
+        client.config_set("requirepass", "right")
+        shown = mirror(url.replace("://", f"://{given}"), "doctor")
+    assert shown.returncode == 1
+    assert "Redis: refuses the password" in shown.stdout
+    assert "guessed" not in shown.stdout
 
 
 @pytest.mark.parametrize("command", [("trace", "34"), ("status",)])

@@ -163,3 +163,12 @@ async def test_at_a_terminal_ids_are_asked_about_and_those_that_are_unknown_name
     asked = capsys.readouterr().err
     assert "Reviews 34, 77 would be erased for good, and kept out from then on. Not mirrored: review 77." in asked
     assert await inbox.waiting_for(store, 34) == 0
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_review_that_was_not_mirrored_is_named_and_kept_out(
+    store: Store, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await forget.run(store, settings, options(999, json=False)) == 0
+    told = "Review 999 is forgotten. It was not mirrored: what comes about it is kept out from now on."
+    assert told in capsys.readouterr().out.splitlines()
