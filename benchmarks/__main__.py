@@ -31,7 +31,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     quick = options.quick
     # Many short slices rather than few long ones: a slow spell of the machine then hits both sides of a ratio.
     rounds, seconds = ((2, 2), 1.0) if quick else ((8, 2), 1.25)
-    drain_rounds, steady_seconds = (2, 4.0) if quick else (7, 8.0)
+    drain_rounds, growth_rounds, steady_seconds = (2, 2, 4.0) if quick else (7, 15, 8.0)
     sizes = (10_000, 30_000) if quick else (10_000, 100_000, 1_000_000)
     results: dict[str, Any] = {"machine": platform.platform(), "python": platform.python_version()}
     with tempfile.TemporaryDirectory(prefix="reviewmirror-bench-") as name, embedded_redis(f"{name}/redis") as url:
@@ -43,7 +43,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             "acknowledgements": lambda: acknowledgements(url, requests, rounds, seconds, tell),
             "latencies": lambda: latencies(url, requests, steady_seconds, tell),
             "drains": lambda: drains(url, folder, drain_rounds, tell),
-            "growth": lambda: growth(folder, sizes=sizes, rounds=drain_rounds, tell=tell),
+            "growth": lambda: growth(folder, sizes=sizes, rounds=growth_rounds, tell=tell),
             "kept": lambda: kept(url, folder, tell),
         }
         for part in options.only or PARTS:
