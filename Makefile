@@ -18,6 +18,7 @@ help: ## what there is to make
 setup: $(READY) ## a virtual environment in .venv with everything pinned in requirements-dev.txt
 
 $(READY): requirements-dev.txt
+	@! test -h $(VENV) || { echo "make: $(VENV) is a link; setting up would empty what it points to. Remove it." >&2; exit 1; }
 	@PYTHON=$${PYTHON:-$$(sh dev/find-python.sh)} || exit 1; \
 	echo "Setting up $(VENV) (once, about a minute) ..."; \
 	"$$PYTHON" -m venv --clear $(VENV)

@@ -39,12 +39,12 @@ def test_told_to_stop_it_ends_soon_and_leaves_nothing_behind(
     variables = {**os.environ, "TMPDIR": str(short_path)}
     running = subprocess.Popen(command, stderr=subprocess.PIPE, env=variables, start_new_session=True)
     started: set[int] = set()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 40
     while sum(b"serve\0" in command_of(child) for child in started) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
         started |= children_of(running.pid)
     tell(running.pid, number)
-    _, said = running.communicate(timeout=40)
+    _, said = running.communicate(timeout=60)
     assert running.returncode == 1
     assert said.endswith(b"told to stop\n")
     assert b"Traceback" not in said
