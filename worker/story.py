@@ -40,7 +40,16 @@ def _facts(decision: Decision, now: int) -> dict[str, Any]:
     }
     if decision.reason is not None:
         facts["reason"] = decision.reason
+    if decision.outcome == "stale":
+        facts |= _clocks(decision)
     return facts
+
+
+def _clocks(decision: Decision) -> dict[str, Any]:
+    """Tell Partoo's clocks of what was refused and of the live snapshot, whatever the reason: they help to judge it."""
+    clocks = {"update_date": decision.delivery.review, "mirrored_update_date": decision.record.live_snapshot or {}}
+    shown = {name: public_fields(review).get("update_date") for name, review in clocks.items()}
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _change_facts(change: Change, decision: Decision, *, with_text: bool) -> dict[str, Any]:
