@@ -55,15 +55,17 @@ async def run(store: Store, _settings: Settings, options: argparse.Namespace) ->
     if bool(options.ids) == bool(options.author):
         return arguments.misused("name reviews by their ids, or an author by --author")
     ids = sorted(set(options.ids))
+    unknown: list[int] = []
     if options.author:
         ids = await _by_author(store, options.author)
         if not _agreed(ids, options):
             return EXIT_MISCONFIGURED
-    unknown = await _unknown(store, ids)
-    if options.ids and sys.stdin.isatty() and not arguments.confirmed(_question(ids, unknown), options):
-        return EXIT_MISCONFIGURED
+    else:
+        unknown = await _unknown(store, ids)
+        if sys.stdin.isatty() and not arguments.confirmed(_question(ids, unknown), options):
+            return EXIT_MISCONFIGURED
     report, done = await _forget(store, ids, options)
-    report.not_mirrored = [] if options.author else unknown
+    report.not_mirrored = unknown
     if options.json:
         write_json(report)
     else:

@@ -1,6 +1,6 @@
 """Dead letters in Redis."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
@@ -51,10 +51,21 @@ async def about(store: Store, review_id: int) -> list[str]:
 
     The oldest first. Raises one of `connection.UNAVAILABLE`.
     """
-    newest, concerned = (await ids(store))[-SEARCHED:], frozenset({review_id})
-    return [
-        letter.delivery_id for letter in await read(store, newest) if letter_concerns(letter, concerned, author=None)
-    ]
+    newest = (await ids(store))[-SEARCHED:]
+    return [one async for one in concerning(store, newest, frozenset({review_id}), None)]
+
+
+async def concerning(
+    store: Store, delivery_ids: Sequence[str], review_ids: frozenset[int], author: str | None
+) -> AsyncIterator[str]:
+    """Name those of the dead letters that concern these reviews or this author; few are held at a time.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    for start in range(0, len(delivery_ids), READ_STEP):
+        for letter in await read(store, delivery_ids[start : start + READ_STEP]):
+            if letter_concerns(letter, review_ids, author):
+                yield letter.delivery_id
 
 
 def _decode(delivery_id: str, data: bytes) -> DeadLetter:

@@ -8,7 +8,6 @@ from mirror.domain.forgetting import (
     change_names,
     entry_is_by,
     holds,
-    letter_concerns,
     make_demand,
     record_is_by,
 )
@@ -59,13 +58,10 @@ async def erase_letters(store: Store, review_ids: Sequence[int], author: str | N
 
     Raises one of `connection.UNAVAILABLE`.
     """
-    ids, erased = frozenset(review_ids), []
-    names = await dead_letters.ids(store)
-    for start in range(0, len(names), dead_letters.READ_STEP):
-        for letter in await dead_letters.read(store, names[start : start + dead_letters.READ_STEP]):
-            if letter_concerns(letter, ids, author):
-                await dead_letters.drop(store, letter.delivery_id)
-                erased.append(letter.delivery_id)
+    erased, names = [], await dead_letters.ids(store)
+    async for delivery_id in dead_letters.concerning(store, names, frozenset(review_ids), author):
+        await dead_letters.drop(store, delivery_id)
+        erased.append(delivery_id)
     return erased
 
 

@@ -64,10 +64,10 @@ async def rebuild(store: Store, comparison: Comparison, stored: Stored, snapshot
     followed = _follow(stored)
     before = stored.record or (followed[-1] if followed else None)
     told = records(first_payload(after, comparison.changes), comparison.changes)
-    lists: list[list[Any]] = [
-        [_ENCODE(change) for change in comparison.changes],
-        await _indexes_to_leave(store, stored.record, before),
-        _absences_to_leave(before or after, after),
+    lists: list[list[tuple[Any, ...]]] = [
+        [(_ENCODE(change),) for change in comparison.changes],
+        [(name,) for name in await _indexes_to_leave(store, stored.record, before)],
+        [(name,) for name in _absences_to_leave(before or after, after)],
         [] if followed is None else [msgspec.structs.astuple(one) for one in corrections(followed, told)],
     ]
     key_names = [keys.record(review_id), keys.inbox(review_id), keys.changes(review_id)]
@@ -89,8 +89,8 @@ async def rebuild(store: Store, comparison: Comparison, stored: Stored, snapshot
         after.missing_since if after.status is Status.MISSING else "",
         keys.STATS_PREFIX,
     ]
-    for each in lists:
-        args += [len(each), *(value for row in each for value in (row if isinstance(row, tuple) else (row,)))]
+    for rows in lists:
+        args += [len(rows), *(value for row in rows for value in row)]
     with reading(review_id):
         return bool(await store.rebuild(keys=key_names, args=args))
 
