@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mirror.domain.changes import Kind, Source
+from mirror.domain.changes import Certainty, Kind, Source
 from mirror.domain.lifecycle import Status
 
 Schema = dict[str, Any]
@@ -43,6 +43,8 @@ _PARTOO_REVIEW: Schema = {
     "properties": {"id": _WHOLE | {"maximum": 2**63 - 1}},
 }
 
+_CERTAINTY = _enum(Certainty) | {"description": "How far the mirror can vouch for it."}
+
 _ERROR = _object(code=_TEXT | {"pattern": "^[a-z][a-z_]*$"}, message=_TEXT, request_id=_TEXT)
 
 _QUANTILES = _object(p50=_or_null(_SECONDS), p90=_or_null(_SECONDS), p99=_or_null(_SECONDS)) | {
@@ -69,6 +71,7 @@ ALL: dict[str, Schema] = {
         id=_WHOLE,
         status=_enum(Status),
         version=_WHOLE | {"description": "How many changes there were."},
+        certainty=_CERTAINTY,
         ambiguous={"type": "boolean", "description": "Payload and order could not tell news from a late copy."},
         review=ref("PartooReview"),
         last_live=_or_null(ref("PartooReview")),
@@ -97,7 +100,9 @@ ALL: dict[str, Schema] = {
         received_at=_MOMENT,
         delivery_id=_TEXT,
         source=_enum(Source),
+        certainty=_CERTAINTY,
         ambiguous={"type": "boolean"},
+        repaired=_TEXTS | {"description": "What had to be repaired before the delivery could be read."},
         missing_for=_or_null(_SECONDS | {"description": "For how long the review was missing, in seconds."}),
     ),
     "ChangePage": _object(changes=_list(ref("Change")), next=_CURSOR),

@@ -7,12 +7,13 @@ import structlog
 
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
+from mirror.domain.decisions import Asking, Question
 from mirror.domain.inbox import Entry, decode_entry
 from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
 from mirror.domain.record import SCHEMA_VERSION, CorruptError, Windows
 from mirror.domain.settling import Settled, refuse, settle
 from mirror.domain.unreadable import UNREADABLE
-from mirror.storage.commit import Commit
+from mirror.storage.commit import NO_VERIFICATION, Commit, Verification
 from mirror.storage.decoding import decode_record
 from mirror.storage.inbox import Claim
 from mirror.storage.redeliveries import digest
@@ -59,7 +60,7 @@ def decide(claim: Claim, policy: Policy, offered: Mapping[str, int]) -> Commit |
         corrupt = isinstance(error, UNREADABLE)
         log.exception("drain.review_failed", review_id=claim.review_id, corrupt=corrupt)
         return None
-    return _commit(claim.review_id, entries, settled, verify_at=_verify_at(settled, policy))
+    return _commit(claim.review_id, entries, settled, verification=_verification(settled, policy, now_ms()))
 
 
 def digests(claim: Claim) -> list[str]:
@@ -86,18 +87,23 @@ def _commit(
     settled: Settled,
     *,
     corrupt: bytes | None = None,
-    verify_at: int | None = None,
+    verification: Verification = NO_VERIFICATION,
 ) -> Commit:
     first, last = entries[0].delivery_id, entries[-1].delivery_id
     again = {place: entry for place, entry in enumerate(entries) if entry.offered_at is not None}
-    return Commit(review_id, first, last, len(entries), settled, verify_at, corrupt, again)
+    return Commit(review_id, first, last, len(entries), settled, verification, corrupt, again)
 
 
-def _verify_at(settled: Settled, policy: Policy) -> int | None:
-    """Tell when Partoo is to be asked: 0 for not at all, None for as it was."""
+def _verification(settled: Settled, policy: Policy, now: int) -> Verification:
+    """Tell when Partoo is to be asked about the review, `now` being the time in milliseconds since 1970 UTC."""
     if settled.forgets:
-        return 0
+        return Verification(ask_at=0)
     if policy.verification_delay is None:
-        return None
-    wanted = settled.verification_wanted
-    return wanted if wanted is None else now_ms() + policy.verification_delay if wanted else 0
+        return Verification()
+    match settled.question:
+        case Question(asking=Asking.KEEP):
+            return Verification()
+        case Question(asking=Asking.CLOSE, again_at=again_at):
+            return Verification(ask_at=0, again_at=again_at)
+        case Question(not_before=not_before):
+            return Verification(ask_at=max(now + policy.verification_delay, not_before))

@@ -89,7 +89,7 @@ class Drainer:
         answers = await commit(self._store, commits, now, await self._kept_for(), self._policy.thresholds)
         for one, answer in zip(commits, answers, strict=True):
             if answer is True:
-                self._asks = self._asks or bool(one.verify_at)
+                self._asks = self._asks or one.verification.asks
                 tell(one.review_id, one.settled, now, with_text=self._policy.log_text)
             elif answer is False:
                 log.debug("drain.conflict", review_id=one.review_id)

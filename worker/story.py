@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 
-from mirror.domain.changes import Change, Kind
+from mirror.domain.changes import Certainty, Change, Kind
 from mirror.domain.decisions import Decision
 from mirror.domain.personal import loggable, public_fields
 from mirror.domain.settling import Settled
@@ -38,6 +38,8 @@ def _facts(decision: Decision, now: int) -> dict[str, Any]:
         **({} if decision.record.forgotten_at is not None else {"status": decision.record.status}),
         "waited_ms": max(0, now - delivery.received_at),
     }
+    if decision.certainty is not Certainty.PROVEN:
+        facts["certainty"] = decision.certainty
     if decision.reason is not None:
         facts["reason"] = decision.reason
     if decision.outcome == "stale":
@@ -61,6 +63,8 @@ def _change_facts(change: Change, decision: Decision, *, with_text: bool) -> dic
     facts: dict[str, Any] = {"version": change.version, "changed": sorted(change.fields), "old": old, "new": new}
     if change.ambiguous:
         facts["ambiguous"] = True
+    if change.repaired:
+        facts["repaired"] = list(change.repaired)
     if change.missing_for is not None:
         facts["missing_for_s"] = change.missing_for / 1000
     return facts

@@ -9,7 +9,7 @@ from mirror.cli.arguments import moment, review_id
 from mirror.cli.output import write, write_json
 from mirror.cli.values import INDENT, field_lines, payload_lines
 from mirror.clock import iso, span
-from mirror.domain.changes import BEGINNINGS, Change, Kind, Source
+from mirror.domain.changes import BEGINNINGS, Certainty, Change, Kind, Source
 from mirror.domain.history import HistoryTrimmedError, as_of, changes_until, first_payload
 from mirror.domain.inbox import received_at
 from mirror.domain.lifecycle import Status
@@ -141,8 +141,8 @@ def _headline(record: Record) -> str:
         facts[-1] += f" since {_when(record.missing_since)}"
     if record.reappearances:
         facts.append("returned once" if record.reappearances == 1 else f"returned {record.reappearances} times")
-    if record.ambiguous:
-        facts.append("ambiguous")
+    if record.certainty is not Certainty.PROVEN:
+        facts.append(str(record.certainty))
     return ", ".join(fact for fact in facts if fact)
 
 
@@ -160,6 +160,10 @@ def _what(change: Change) -> str:
         words += ", as it was before"
     if change.ambiguous:
         words += f" (ambiguous: {_IN_DOUBT.get(change.source, _LATE_COPY)})"
+    elif change.certainty is not Certainty.PROVEN:
+        words += f" ({change.certainty}: nothing in it shows that it is news)"
+    if change.repaired:
+        words += f" (repaired before it could be read: {', '.join(change.repaired)})"
     return words
 
 

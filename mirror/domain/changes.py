@@ -36,6 +36,26 @@ class Source(StrEnum):
     GRACE = "grace"  # not news from Partoo: a check of ours that an absence has outlasted DELETION_GRACE
 
 
+class Certainty(StrEnum):
+    """How far the mirror can vouch for what it applied. All but PROVEN is worth asking Partoo about."""
+
+    PROVEN = "proven"
+    UNPROVEN = "unproven"  # neither its payload nor the time that has passed shows whether it is news
+    AMBIGUOUS = "ambiguous"  # and much speaks for a late copy
+
+
+def weaker(first: Certainty, second: Certainty) -> Certainty:
+    """Return the certainty of what rests on two things."""
+    return max(first, second, key=_WEAKNESS.index)
+
+
+_WEAKNESS = (Certainty.PROVEN, Certainty.UNPROVEN, Certainty.AMBIGUOUS)
+
+
+def certainty_of(*, ambiguous: bool, unproven: bool) -> Certainty:
+    return Certainty.AMBIGUOUS if ambiguous else Certainty.UNPROVEN if unproven else Certainty.PROVEN
+
+
 class Difference(msgspec.Struct, frozen=True):
     """What differs between two review objects, field by field.
 
@@ -73,8 +93,15 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     ambiguous: bool = False
+    unproven: bool = False
     missing_for: Moment | None = None
     trimmed: Trimmed | None = None
+    # What had to be repaired before the delivery could be read, such as `surrogate`.
+    repaired: tuple[str, ...] = ()
+
+    @property
+    def certainty(self) -> Certainty:
+        return certainty_of(ambiguous=self.ambiguous, unproven=self.unproven)
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> Difference:

@@ -15,7 +15,7 @@ there. What the check means is decided when its turn comes: the review may have 
 import msgspec
 
 from mirror.domain.changes import Change, Kind, Source
-from mirror.domain.decisions import Decision
+from mirror.domain.decisions import Decision, marks
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import TRANSITIONS, Status, Trigger
 from mirror.domain.record import Delivery, Record, Windows
@@ -76,7 +76,7 @@ def _gone(record: Record, delivery: Delivery) -> Decision:
         delivery_id=delivery.delivery_id,
         source=delivery.source,
         # What was in doubt about the absence stays in doubt.
-        ambiguous=record.ambiguous,
+        **marks(record.certainty),
         missing_for=at - (record.missing_since or at),
     )
     after = msgspec.structs.replace(
@@ -88,4 +88,4 @@ def _gone(record: Record, delivery: Delivery) -> Decision:
         # Nothing was delivered: what was offered last stays what it was.
         last_offered_at=record.last_offered_at or record.last_changed_at,
     )
-    return Decision(change.kind, delivery, after, change)
+    return Decision(change.kind, delivery, after, change, certainty=record.certainty)

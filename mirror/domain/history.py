@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from mirror.domain.changes import Change, Kind, redo, undo
+from mirror.domain.decisions import marks
 from mirror.domain.lifecycle import FIRST_STATUS, TRANSITIONS, Status, Trigger
 from mirror.domain.record import SCHEMA_VERSION, CorruptError, Record
 from mirror.domain.review import is_deleted
@@ -89,7 +90,7 @@ def _begin(first: dict[str, Any], change: Change) -> Record:
         last_received_at=at,
         missing_since=at if status is Status.MISSING else None,
         reappearances=reappearances,
-        ambiguous=change.ambiguous,
+        **marks(change.certainty),
     )
 
 
@@ -112,7 +113,7 @@ def _apply(record: Record, change: Change) -> Record:
         last_live=last_live,
         missing_since=missing_since,
         reappearances=record.reappearances + returned,
-        ambiguous=change.ambiguous,
+        **marks(change.certainty),
         last_changed_at=change.received_at,
         last_received_at=change.received_at,
     )

@@ -1,41 +1,51 @@
 """A reading: what Partoo's REST API said of a review when it was asked. Performs no I/O.
 
-A reading has what a delivery lacks: it is known for which moment it speaks. So it is taken for true whatever the clocks
-in it say, unless a delivery was accepted at that moment or after it: the delivery may tell of something later.
+A reading has what a delivery lacks: it is known for which moment it speaks. But the search that answers may lag behind
+the webhooks, and may leave things out. So it is compared by value (`mirror.domain.values`), and
+- one that a delivery or a later reading has overtaken changes nothing;
+- while the search may lag, one that differs only counts where its clock is newer, or where the mirrored state is
+  ambiguous; else it may show what a delivery has just left, and Partoo is asked again later;
+- one that agrees proves what is mirrored.
 
 An absence is a reading of another kind: Partoo showed the review nowhere. It says less, so it is applied as a deletion
-in doubt: ambiguous.
+that is ambiguous, and it says nothing of a review that is new or changed in the last day.
 """
 
 from typing import Any
 
 import msgspec
 
-from mirror.domain.changes import Difference, Kind, Source, difference
+from mirror.domain.api_fields import Merged, merge
+from mirror.domain.changes import Certainty, Difference, Kind, Source, difference
+from mirror.domain.clocks import CLOCK_TOLERANCE_MS, Instant, Order, clock_of, compare, deleted_at, order
 from mirror.domain.decisions import (
+    ASK,
+    CLOSE,
+    KEEP,
+    Asking,
     Case,
     Decision,
-    Doubt,
-    case_of,
+    Question,
     changed,
     first_seen,
-    remember,
-    unchanged,
-    with_delete_date,
+    marks,
 )
 from mirror.domain.inbox import Entry
-from mirror.domain.lifecycle import TRANSITIONS, Status, Trigger
-from mirror.domain.record import Delivery, Record
-from mirror.domain.review import clock, is_deleted, is_older
+from mirror.domain.lifecycle import Status
+from mirror.domain.record import DEFAULT_WINDOWS, Delivery, Record, Windows
+from mirror.domain.review import is_deleted
+from mirror.domain.transitions import deleted_again, returned, updated, vanished
 from mirror.domain.unreadable import UNREADABLE
 from mirror.domain.wire import UndecodableError, decode_review
 
 SOURCES = frozenset({Source.VERIFICATION, Source.RECONCILIATION})
-# By how much the clocks of our own processes may differ: a delivery accepted so shortly before the question may have
-# been accepted after it.
+# By how much our measure of the time of a question may be off: a delivery accepted so shortly before the question may
+# have been accepted after it.
 OVERTAKEN_MS = 2_000
-# For how long after a delivery Partoo's search may not show it yet.
-BEHIND_MS = 600_000
+# For how long after a delivery Partoo's search may not show it yet; or REDELIVERY_WINDOW, if that is shorter.
+MAX_LAG_MS = 600_000
+# For how long a search may omit what is new (developers.partoo.co, retrieve-reviews: "may take up to 24 hours").
+OMITTED_MS = 86_400_000
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -64,30 +74,30 @@ def _deleted(review: dict[str, Any]) -> dict[str, Any]:
     return {**review, "state": "deleted"}
 
 
-def take(record: Record | None, entry: Entry) -> Decision:
+def take(record: Record | None, entry: Entry, windows: Windows = DEFAULT_WINDOWS) -> Decision:
     """Decide what a reading means for a review. Raises UndecodableError if the entry does not hold one."""
     review, asked = decode_review(entry.body).review, _asked(entry.body)
-    if record is not None and asked.absent:
+    if record is None:
+        return _first_seen(Delivery(entry.delivery_id, entry.received_at, review, entry.source), asked)
+    if asked.absent:
         # What is absent is the review as it is known now: news may have been applied since the entry was made.
         review = _deleted(record.review)
-    delivery = Delivery(entry.delivery_id, entry.received_at, review, entry.source)
-    return first_seen(delivery) if record is None else _take(case_of(record, delivery), asked)
+    merged = merge(record, _base(record, review), review)
+    delivery = Delivery(entry.delivery_id, entry.received_at, merged.review, entry.source)
+    at = max(entry.received_at, record.last_received_at)
+    # A reading is no delivery: a later reading of the same run is not overtaken by it.
+    return _take(Case(record, delivery, at, _delivered_at(record)), merged, asked, windows)
 
 
-def _take(case: Case, asked: _Asked) -> Decision:
-    record, review = case.record, case.delivery.review
-    if record.last_received_at > asked.observed_at - OVERTAKEN_MS:
-        return _refuse(case, "a delivery was accepted since Partoo was asked", _still(record))
-    if asked.absent and record.status is not Status.LIVE:
-        return _refuse(case, "it is missing already", Doubt.AMBIGUOUS if record.ambiguous else Doubt.NONE)
-    if _is_behind(case, asked):
-        return _refuse(case, "Partoo's answer is older than what a delivery has shown", _still(record))
-    delta = difference(record.review, review)
-    if not delta.fields:
-        return changed(case, Kind.CONFIRMED, delta, Doubt.NONE) if record.ambiguous else unchanged(case)
-    if is_deleted(review):
-        return _deletion(case, delta, Doubt.AMBIGUOUS if asked.absent else Doubt.NONE)
-    return _there(case, delta)
+def _first_seen(delivery: Delivery, asked: _Asked) -> Decision:
+    return first_seen(delivery, delivered_at=0, observed_at=asked.observed_at, read_fields=tuple(delivery.review))
+
+
+def _base(record: Record, review: dict[str, Any]) -> dict[str, Any]:
+    shown_again = record.status is not Status.LIVE and "state" in review and not is_deleted(review)
+    if not shown_again:
+        return record.review
+    return record.last_live or {name: value for name, value in record.review.items() if name != "delete_date"}
 
 
 def _asked(body: bytes) -> _Asked:
@@ -97,58 +107,97 @@ def _asked(body: bytes) -> _Asked:
         raise UndecodableError("not_a_reading", f"the entry does not tell when Partoo was asked: {error}") from None
 
 
-def _refuse(case: Case, reason: str, doubt: Doubt) -> Decision:
+def _delivered_at(record: Record) -> int:
+    """Tell when the last delivery was accepted; records of earlier releases only tell when anything was."""
+    return record.delivered_at or (0 if record.observed_at else record.last_received_at)
+
+
+def _take(case: Case, merged: Merged, asked: _Asked, windows: Windows) -> Decision:
+    record = case.record
+    refused = _refusal(case, asked)
+    if refused is not None:
+        return refused
+    lag_over_at = case.delivered_at + min(windows.redelivery, MAX_LAG_MS)
+    lags = asked.observed_at < lag_over_at
+    known: dict[str, Any] = {"observed_at": asked.observed_at, "extra": merged.extra, "read_fields": merged.read_fields}
+    delta = difference(record.review, merged.review)
+    if not delta.fields:
+        return _agreed(case, lag_over_at if lags else 0, known)
+    proven = not lags or _is_newer(case)
+    if not (proven or record.ambiguous):
+        reason = "Partoo's search may not show yet what a delivery has told"
+        return _refuse(case, reason, Question(Asking.ASK, _next_look(case, asked, lag_over_at)))
+    certainty = Certainty.AMBIGUOUS if asked.absent else Certainty.PROVEN if proven else Certainty.UNPROVEN
+    decide = _deletion if is_deleted(merged.review) else _there
+    decision = decide(case, delta, certainty, known)
+    if proven:
+        return decision
+    return msgspec.structs.replace(decision, question=Question(Asking.ASK, lag_over_at))
+
+
+def _refusal(case: Case, asked: _Asked) -> Decision | None:
+    record = case.record
+    if case.delivered_at > asked.observed_at - OVERTAKEN_MS:
+        return _refuse(case, "a delivery was accepted since Partoo was asked", ASK)
+    if record.observed_at > asked.observed_at:
+        return _refuse(case, "Partoo has been asked again since", KEEP)
+    if not asked.absent:
+        return None
+    if record.status is not Status.LIVE:
+        return _refuse(case, "it is missing already", KEEP if record.ambiguous else CLOSE)
+    if asked.observed_at - max(record.first_seen_at, record.since or record.last_changed_at) < OMITTED_MS:
+        return _refuse(case, "Partoo's search may omit what is new or changed within a day", KEEP)
+    return None
+
+
+def _refuse(case: Case, reason: str, question: Question) -> Decision:
     """Leave the record wholly as it is: a reading that is refused must not make the next one look overtaken."""
-    return Decision("stale", case.delivery, case.record, reason=reason, doubt=doubt)
+    return Decision("stale", case.delivery, case.record, reason=reason, question=question)
 
 
-def _is_behind(case: Case, asked: _Asked) -> bool:
-    """Tell whether what answers at Partoo has not caught up yet with what a delivery has shown.
-
-    Clocks are compared by the second, as an answer may be written less finely than a webhook; and past BEHIND_MS it
-    is what Partoo has, whatever its clock says.
-    """
-    live = case.record.live_snapshot
-    recent = case.record.last_received_at > asked.observed_at - BEHIND_MS
-    return recent and live is not None and is_older(_second(clock(case.delivery.review)), _second(clock(live)))
+def _next_look(case: Case, asked: _Asked, lag_over_at: int) -> int:
+    """Wait as long again as since the delivery, until the search must have caught up."""
+    return min(lag_over_at, 2 * asked.observed_at - case.delivered_at)
 
 
-def _second(moment: int | None) -> int | None:
-    return None if moment is None else moment // 1_000_000
-
-
-def _still(record: Record) -> Doubt:
-    return Doubt.AMBIGUOUS if record.ambiguous else Doubt.UNPROVEN
-
-
-def _there(case: Case, delta: Difference) -> Decision:
-    record, shown = case.record, case.delivery.review
-    seen: dict[str, Any] = {"review": shown, "live_received_at": case.at, "left": remember(record.left, record.review)}
+def _is_newer(case: Case) -> bool:
+    """Tell whether a clock proves the reading to be newer than what is mirrored."""
+    record, shown = case.record, case.shown
+    if not is_deleted(shown.review):
+        if record.status is Status.LIVE:
+            return compare(shown, record.current) is Order.NEWER
+        return order(clock_of(shown), deleted_at(record.current)) is Order.NEWER
     if record.status is Status.LIVE:
-        return changed(case, Kind.UPDATED, delta, Doubt.NONE, **seen)
+        last_sight = Instant((case.delivered_at + CLOCK_TOLERANCE_MS) * 1000, 1)
+        return order(deleted_at(shown), last_sight) is Order.NEWER
+    return order(deleted_at(shown), deleted_at(record.current)) is Order.NEWER
+
+
+def _agreed(case: Case, again_at: int, known: dict[str, Any]) -> Decision:
+    """Take an answer that says what is mirrored, which proves it. Where the search may lag, a second look is due."""
+    record = case.record
+    if record.certainty is Certainty.PROVEN:
+        again_at = 0
+    question = Question(Asking.CLOSE, again_at=again_at)
+    if record.ambiguous:
+        decision = changed(case, Kind.CONFIRMED, Difference({}), Certainty.PROVEN, **known)
+        return msgspec.structs.replace(decision, question=question)
+    seen = msgspec.structs.replace(record, last_received_at=case.at, **marks(Certainty.PROVEN), **known)
+    return Decision("unchanged", case.delivery, seen, question=question)
+
+
+def _there(case: Case, delta: Difference, certainty: Certainty, known: dict[str, Any]) -> Decision:
+    record, shown = case.record, case.delivery.review
+    if record.status is Status.LIVE:
+        return changed(case, Kind.UPDATED, delta, certainty, **updated(case, shown), **known)
     if record.last_live is not None:
         delta = difference(record.last_live, shown)
-    return changed(
-        case,
-        Kind.REAPPEARED,
-        delta,
-        Doubt.NONE,
-        missing_for=case.at - (record.missing_since or case.at),
-        status=TRANSITIONS[record.status, Trigger.SHOWN],
-        last_live=None,
-        missing_since=None,
-        reappearances=record.reappearances + 1,
-        **seen,
-    )
+    missing_for = case.at - (record.missing_since or case.at)
+    return changed(case, Kind.REAPPEARED, delta, certainty, missing_for=missing_for, **returned(case, shown), **known)
 
 
-def _deletion(case: Case, delta: Difference, doubt: Doubt) -> Decision:
-    record, deletion = case.record, case.delivery.review
-    known: dict[str, Any] = {
-        "status": TRANSITIONS[record.status, Trigger.DELETED],
-        "review": deletion,
-        "delete_dates": with_delete_date(record.delete_dates, deletion),
-    }
-    if record.status is not Status.LIVE:
-        return changed(case, Kind.UPDATED, delta, Doubt.NONE, **known)
-    return changed(case, Kind.VANISHED, delta, doubt, last_live=record.review, missing_since=case.at, **known)
+def _deletion(case: Case, delta: Difference, certainty: Certainty, known: dict[str, Any]) -> Decision:
+    deletion = case.delivery.review
+    if case.record.status is Status.LIVE:
+        return changed(case, Kind.VANISHED, delta, certainty, **vanished(case, deletion), **known)
+    return changed(case, Kind.UPDATED, delta, certainty, **deleted_again(case, deletion), **known)

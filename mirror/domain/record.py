@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from mirror.domain.changes import Moment, Source
+from mirror.domain.changes import Certainty, Moment, Source, certainty_of
+from mirror.domain.clocks import Payload
 from mirror.domain.lifecycle import Status
 
 # What a stored record looks like; a worker leaves alone what a newer release has written.
@@ -29,18 +30,33 @@ class Delivery(msgspec.Struct, frozen=True):
     source: Source = Source.WEBHOOK
     # When the same bytes were first offered, if they were without being acknowledged.
     offered_at: int | None = None
+    # What had to be repaired before it could be read.
+    repaired: tuple[str, ...] = ()
 
 
 class Windows(msgspec.Struct, frozen=True):
     """The lengths of time, in milliseconds, that decisions depend on.
 
-    How close together two deliveries must be for their order to be in doubt (`redelivery`, `reorder`), and how long an
-    absence must last for the review to be gone (`grace`).
+    How close together two deliveries must be for their order to be in doubt (`redelivery`, `reorder`), for how long
+    after a newer state a late copy of an older one is possible (`late`), and how long an absence must last for the
+    review to be gone (`grace`).
     """
 
     redelivery: int = 3_600_000
     reorder: int = 90_000
     grace: int = 7 * 86_400_000
+    late: int = 86_400_000
+
+
+DEFAULT_WINDOWS = Windows()
+
+
+class PreviousState(msgspec.Struct, frozen=True, array_like=True):
+    """A state that a review was in before: its fingerprint, and from when until when (ms since 1970 UTC)."""
+
+    fingerprint: str
+    since: int
+    until: int
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -64,19 +80,47 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     missing_since: Moment | None = None
     reappearances: int = 0
     ambiguous: bool = False
+    unproven: bool = False
     # When the review was erased on demand; what is left then is this tombstone, whose review holds nothing but its id.
     forgotten_at: Moment | None = None
-    # What the reducer needs to tell a late copy from news:
+    # What the rules need to tell a late copy from news. Times are of acceptance; 0 in records of earlier releases.
+    # When a change made `review` what it is, and when one made the last live snapshot what it is:
+    since: int = 0
+    live_since: int = 0
     # when the live snapshot was last accepted, in any copy;
     live_received_at: int = 0
+    # when the last delivery from Partoo was accepted, and when Partoo was asked for the last reading that was taken;
+    delivered_at: int = 0
+    observed_at: int = 0
     # when the delivery that made the last change was first offered, if that was before it was accepted;
     last_offered_at: int = 0
     # the delete_dates that absences had, as canonical JSON, the newest last;
     delete_dates: tuple[str, ...] = ()
-    # fingerprints of the states left since the live snapshot's clock last rose, the newest last.
+    # the states that the review was in before, the newest last;
+    previous_states: tuple[PreviousState, ...] = ()
+    # fingerprints of such states, in records of earlier releases.
     left: tuple[str, ...] = ()
+    # Fields that only Partoo's API writes, and fields of `review` as the API wrote them last; see `api_fields`.
+    extra: dict[str, Any] = {}
+    read_fields: tuple[str, ...] = ()
+
+    @property
+    def certainty(self) -> Certainty:
+        return certainty_of(ambiguous=self.ambiguous, unproven=self.unproven)
 
     @property
     def live_snapshot(self) -> dict[str, Any] | None:
         """The review as it was last seen live, which is the current payload of a live review."""
         return self.review if self.status is Status.LIVE else self.last_live
+
+    @property
+    def current(self) -> Payload:
+        """The payload now mirrored, with the moment at which it was last known to be received."""
+        live = self.status is Status.LIVE and self.live_received_at
+        return Payload(self.review, self.live_received_at if live else self.since or self.last_received_at)
+
+    @property
+    def live(self) -> Payload | None:
+        """The last live snapshot, with the moment at which it was last accepted."""
+        snapshot = self.live_snapshot
+        return None if snapshot is None else Payload(snapshot, self.live_received_at or self.last_received_at)

@@ -4,55 +4,58 @@
     ------------  ------------------------------------------------  -----------------------------------------------
     none          live / deleted                                    first_seen: live / missing
     any           same as the record's current payload              unchanged
-    any           in doubt, and a redelivery that was first sent    stale: its acknowledgement had got lost, or it
+    any           not proven, and a redelivery that was first sent  stale: its acknowledgement had got lost, or it
                   before what made the last change                  had been answered with 503
-    live          live, clock older                                 stale
-    live          live, clock equal or newer, differs               updated
+    live          live, clock older, a late copy is still possible  stale
+    live          live otherwise, differs                           updated
     live          deleted, delete_date that an absence already had  stale: a late copy of an old deletion
-    live          deleted otherwise                                 vanished (ambiguous: delete_date before the clock,
-                                                                    or a deletion without one that was left just now)
-    missing/gone  live, clock older than the last live snapshot's   stale
+    live          deleted otherwise                                 vanished (ambiguous: delete_date before the clock)
+    missing/gone  live, clock older than the last live snapshot's,  stale
+                  a late copy is still possible
     missing/gone  live otherwise, also when identical to it         reappeared
-    missing/gone  deleted, differs, delete_date older               stale
-    missing/gone  deleted, differs, delete_date not older           updated, still missing
+    missing/gone  deleted, differs, delete_date older, a late copy  stale
+                  is still possible
+    missing/gone  deleted otherwise, differs                        updated, still missing
 
-"Same" compares the review object over all its fields. The order in which Redis accepted the deliveries decides; a
-decision that this order alone cannot vouch for is applied and marked ambiguous.
+"Same" compares the review object over all its fields. A late copy of a state is possible within LATE_WINDOW of the
+moment at which the newer state was accepted; `mirror.domain.clocks` says what a clock proves. The order in which Redis
+accepted the deliveries decides; what this order alone cannot vouch for is applied, and its certainty says so
+(`mirror.domain.certainty`).
 """
 
-from typing import Any
-
-from mirror.domain import doubt
-from mirror.domain.changes import Difference, Kind, difference
+from mirror.domain import certainty, previous_states
+from mirror.domain.api_fields import adopt
+from mirror.domain.changes import Certainty, Difference, Kind, difference
+from mirror.domain.clocks import Order, compare, deleted_at, order
 from mirror.domain.decisions import (
     Case,
     Decision,
-    Doubt,
     case_of,
     changed,
-    delete_date,
     first_seen,
-    remember,
+    had_delete_date,
     stale,
     unchanged,
-    with_delete_date,
 )
-from mirror.domain.lifecycle import TRANSITIONS, Status, Trigger
+from mirror.domain.lifecycle import Status
 from mirror.domain.record import Delivery, Record, Windows
-from mirror.domain.review import clock, delete_clock, is_deleted, is_older
+from mirror.domain.review import is_deleted
+from mirror.domain.transitions import deleted_again, returned, updated, vanished
 
 
 def reduce(record: Record | None, delivery: Delivery, windows: Windows) -> Decision:
     """Decide what a delivery means for a review. Never raises for a review object that `wire.decode` let through."""
     if record is None:
         return first_seen(delivery)
+    record, delivery = adopt(record, delivery)
     case = case_of(record, delivery)
     delta = difference(record.review, delivery.review)
     if not delta.fields:
         return unchanged(case)
     decision = _judge(case, delta, windows)
-    if decision.change is not None and decision.doubt and _is_late(case):
-        return stale(case, "a redelivery: it was first sent before what made the last change", Doubt.UNPROVEN)
+    doubtful = decision.change is not None and decision.certainty is not Certainty.PROVEN
+    if doubtful and _is_late(case):
+        return stale(case, "a redelivery: it was first sent before what made the last change", Certainty.UNPROVEN)
     return decision
 
 
@@ -64,89 +67,86 @@ def _judge(case: Case, delta: Difference, windows: Windows) -> Decision:
 
 
 def _is_late(case: Case) -> bool:
-    """Tell whether it was first offered before what made the last change, and has not been accepted since then."""
+    """Tell whether it was first offered before what made the last change, and would have been news then.
+
+    A body that was offered while the review was just as it says changed nothing, whether it was stored or not: it says
+    nothing about a return to that state later.
+    """
     record, offered_at = case.record, case.delivery.offered_at
     if offered_at is None:
         return False
     # What made that change may itself have been offered long before it was accepted.
     before_the_last_change = offered_at < (record.last_offered_at or record.last_changed_at)
-    # Another web process may have stored it before the one that had to refuse it could tell Redis of that.
-    same = record.last_live is not None and not difference(record.last_live, case.delivery.review).fields
-    return before_the_last_change and not (same and offered_at < record.live_received_at)
+    return before_the_last_change and not _was_current(case, offered_at)
+
+
+def _was_current(case: Case, moment: int) -> bool:
+    record, review = case.record, case.delivery.review
+    if record.last_live is not None and not difference(record.last_live, review).fields:
+        # Another web process may have stored it before the one that had to refuse it could tell Redis of that.
+        accepted_since = moment < record.live_received_at
+        return accepted_since or 0 < record.live_since < moment < (record.missing_since or 0)
+    known = previous_states.find(record, review)
+    return known is not None and 0 < known.since < moment < known.until
 
 
 def _update_live(case: Case, delta: Difference, windows: Windows) -> Decision:
-    mirrored, shown = case.record.review, case.delivery.review
-    if is_older(clock(shown), clock(mirrored)):
-        return stale(case, "its clock is older than the mirrored one")
+    record = case.record
+    if compare(case.shown, record.current) is Order.OLDER and _late_copy_possible(case, record.since, windows):
+        return stale(case, "its clock is older than the mirrored one", certainty.of_stale_update(case))
     return changed(
         case,
         Kind.UPDATED,
         delta,
-        doubt.of_update(case, windows),
-        review=shown,
-        live_received_at=case.at,
-        left=_left_after(case.record, mirrored, shown),
+        certainty.of_update(case, windows),
+        **updated(case, case.delivery.review),
     )
 
 
+def _late_copy_possible(case: Case, newer_since: int, windows: Windows) -> bool:
+    """Tell whether what was sent before the newer state, which was accepted at that moment, may still arrive."""
+    return case.at - (newer_since or case.record.last_changed_at) < windows.late
+
+
 def _vanish(case: Case, delta: Difference, windows: Windows) -> Decision:
-    record, deletion = case.record, case.delivery.review
-    if delete_date(deletion) in record.delete_dates:
+    if had_delete_date(case.record, case.shown):
         # Should Google lose a review twice at one moment, only Partoo can tell: it is asked.
-        return stale(case, "an earlier absence already had its delete_date", Doubt.UNPROVEN)
+        return stale(case, "an earlier absence already had its delete_date", Certainty.UNPROVEN)
     return changed(
         case,
         Kind.VANISHED,
         delta,
-        doubt.of_vanishing(case, windows),
-        status=TRANSITIONS[record.status, Trigger.DELETED],
-        review=deletion,
-        last_live=record.review,
-        missing_since=case.at,
-        delete_dates=with_delete_date(record.delete_dates, deletion),
+        certainty.of_vanishing(case, windows),
+        **vanished(case, case.delivery.review),
     )
 
 
 def _update_missing(case: Case, delta: Difference, windows: Windows) -> Decision:
-    record, deletion = case.record, case.delivery.review
-    if is_older(delete_clock(deletion), delete_clock(record.review)):
-        return stale(case, "its delete_date is older than the mirrored one")
+    record = case.record
+    older = order(deleted_at(case.shown), deleted_at(record.current)) is Order.OLDER
+    if older and _late_copy_possible(case, record.since, windows):
+        return stale(case, "its delete_date is older than the mirrored one", Certainty.UNPROVEN)
     return changed(
         case,
         Kind.UPDATED,
         delta,
-        doubt.of_deletion(case, windows),
-        status=TRANSITIONS[record.status, Trigger.DELETED],
-        review=deletion,
-        delete_dates=with_delete_date(record.delete_dates, deletion),
+        certainty.of_deletion(case, windows),
+        **deleted_again(case, case.delivery.review),
     )
 
 
 def _reappear(case: Case, windows: Windows) -> Decision:
-    record, shown = case.record, case.delivery.review
-    last_live = record.last_live
-    if last_live is not None and is_older(clock(shown), clock(last_live)):
-        return stale(case, "its clock is older than the last live snapshot's")
-    delta = difference(record.review if last_live is None else last_live, shown)
-    as_before = last_live is not None and not delta.fields
-    left = record.left if last_live is None or as_before else _left_after(record, last_live, shown)
+    record, shown, live = case.record, case.delivery.review, case.record.live
+    older = live is not None and compare(case.shown, live) is Order.OLDER
+    if older and _late_copy_possible(case, record.live_since, windows):
+        return stale(case, "its clock is older than the last live snapshot's", Certainty.UNPROVEN)
+    delta = difference(record.review if record.last_live is None else record.last_live, shown)
+    as_before = record.last_live is not None and not delta.fields
     return changed(
         case,
         Kind.REAPPEARED,
         delta,
-        doubt.of_reappearance(case, windows, as_before=as_before),
+        certainty.of_reappearance(case, windows, as_before=as_before),
         missing_for=case.at - (record.missing_since or case.at),
-        status=TRANSITIONS[record.status, Trigger.SHOWN],
-        review=shown,
-        last_live=None,
-        missing_since=None,
-        reappearances=record.reappearances + 1,
-        live_received_at=case.at,
-        left=remember(left, record.review),
+        **returned(case, shown),
     )
-
-
-def _left_after(record: Record, before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
-    """Return the states left, once `before` gives way to `after`; a newer clock makes all of them stale anyway."""
-    return () if is_older(clock(before), clock(after)) else remember(record.left, before)

@@ -20,9 +20,21 @@ from mirror.domain.review import canonical
 from mirror.domain.settling import settle
 
 # What rests on copies that changed nothing.
-UNCERTAIN = frozenset({"ambiguous", "received_at", "missing_for", "last_changed_at", "last_received_at"})
+UNCERTAIN = frozenset({"ambiguous", "unproven", "received_at", "missing_for", "last_changed_at", "last_received_at"})
 # What only the reducer reads.
-_MEMORY = ("live_received_at", "last_offered_at", "delete_dates", "left")
+_MEMORY = (
+    "since",
+    "live_since",
+    "live_received_at",
+    "delivered_at",
+    "observed_at",
+    "last_offered_at",
+    "delete_dates",
+    "previous_states",
+    "left",
+    "extra",
+    "read_fields",
+)
 
 
 class Mismatch(msgspec.Struct, frozen=True):

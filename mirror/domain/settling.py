@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from mirror.domain import reading
 from mirror.domain.changes import Change, Source
 from mirror.domain.dead_letters import CORRUPT_RECORD, DeadLetter, dead_letter
-from mirror.domain.decisions import Decision
+from mirror.domain.decisions import KEEP, Asking, Decision, Question
 from mirror.domain.forgetting import keep_out, refuse_demand, tombstone_after
 from mirror.domain.grace import end_grace
 from mirror.domain.inbox import Entry
+from mirror.domain.reading import take
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.reducer import reduce
 from mirror.domain.wire import UndecodableError, decode_review
@@ -38,17 +38,10 @@ class Settled(msgspec.Struct, frozen=True):
         return [decision.change for decision in self.decisions if decision.change is not None]
 
     @property
-    def verification_wanted(self) -> bool | None:
-        """Tell whether Partoo is worth asking about the review now; None: as much as it was before."""
-        wanted = None
-        for decision in self.decisions:
-            if decision.delivery.source is Source.GRACE:
-                continue  # no news from Partoo, so it answers nothing
-            if decision.doubt:
-                wanted = True
-            elif decision.change is not None or decision.delivery.source in reading.SOURCES:
-                wanted = False
-        return wanted
+    def question(self) -> Question:
+        """What the entries together mean for a question to Partoo: the last of them that is not indifferent counts."""
+        asking = [decision.question for decision in self.decisions if decision.question.asking is not Asking.KEEP]
+        return asking[-1] if asking else KEEP
 
 
 # Decides what one entry means for a record; raises UndecodableError where it cannot be read.
@@ -56,19 +49,17 @@ Rule = Callable[[Record | None, Entry, Windows], Decision]
 
 
 def _report(record: Record | None, entry: Entry, windows: Windows) -> Decision:
-    review = decode_review(entry.body).review
-    delivery = Delivery(entry.delivery_id, entry.received_at, review, entry.source, entry.offered_at)
+    event = decode_review(entry.body)
+    delivery = Delivery(
+        entry.delivery_id, entry.received_at, event.review, entry.source, entry.offered_at, event.repaired
+    )
     return reduce(record, delivery, windows)
-
-
-def _reading(record: Record | None, entry: Entry, _windows: Windows) -> Decision:
-    return reading.take(record, entry)
 
 
 RULES: Mapping[Source, Rule] = {
     Source.WEBHOOK: _report,
-    Source.VERIFICATION: _reading,
-    Source.RECONCILIATION: _reading,
+    Source.VERIFICATION: take,
+    Source.RECONCILIATION: take,
     Source.REPLAY: _report,
     Source.FORGET: refuse_demand,
     Source.GRACE: end_grace,

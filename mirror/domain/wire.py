@@ -30,10 +30,14 @@ class UndecodableError(ValueError):
 
 
 class ReviewEvent(msgspec.Struct, frozen=True):
-    """An event that carries a review: `review` is the whole object as Partoo sent it, `review["id"]` a valid id."""
+    """An event that carries a review: `review` is the whole object as Partoo sent it, `review["id"]` a valid id.
+
+    `repaired` names what had to be repaired before the body could be read.
+    """
 
     type: str
     review: dict[str, Any]
+    repaired: tuple[str, ...] = ()
 
     @property
     def review_id(self) -> int:

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from mirror.domain.absences import scope
+from mirror.domain.clocks import filter_clock
 from mirror.domain.record import Record
-from mirror.domain.review import clock
 from mirror.domain.wire import MAX_REVIEW_ID
 from mirror.partoo.api import Page, PartooApi, api_time
 
@@ -87,5 +87,5 @@ def _filters(records: Collection[Record]) -> dict[str, str]:
 
 def _oldest_clock(record: Record) -> int | None:
     """Give the oldest clock of what is known of a review; a deletion may carry none."""
-    clocks = [clock(state) for state in (record.review, record.last_live) if state is not None]
+    clocks = [filter_clock(state) for state in (record.review, record.last_live) if state is not None]
     return min((moment for moment in clocks if moment is not None), default=None)

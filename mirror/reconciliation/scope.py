@@ -4,8 +4,9 @@ import hashlib
 
 import msgspec
 
+from mirror.domain.clocks import filter_clock
 from mirror.domain.record import Record
-from mirror.domain.review import clock, text_field
+from mirror.domain.review import text_field
 from mirror.partoo.api import api_time
 
 
@@ -34,7 +35,7 @@ class Scope(msgspec.Struct, frozen=True):
         """Tell whether a search of this scope would have to show the review as it is mirrored."""
         if self.businesses and text_field(record.review, "business_id") not in self.businesses:
             return False
-        moment = clock(record.review)
+        moment = filter_clock(record.review)
         return self.since is None or (moment is not None and moment >= self.since)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from mirror.domain.changes import Change, Source
+from mirror.domain.changes import Certainty, Change, Source
 from mirror.domain.forgetting import FORGOTTEN
 from mirror.domain.inbox import Entry, encode_entry
 from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
@@ -20,10 +20,26 @@ from mirror.storage.store import Store
 _ENCODE = msgspec.json.Encoder().encode
 
 
+class Verification(msgspec.Struct, frozen=True):
+    """When Partoo is to be asked about a review, in milliseconds since 1970 UTC.
+
+    `ask_at`: 0 not at all, None as was settled before. `again_at`: when a second look is due; 0: none is.
+    """
+
+    ask_at: int | None = None
+    again_at: int = 0
+
+    @property
+    def asks(self) -> bool:
+        return bool(self.ask_at)
+
+
+NO_VERIFICATION = Verification()
+
+
 class Commit(msgspec.Struct, frozen=True):
     """What to write for one review: the outcome of the first `count` entries of its inbox, and which these were.
 
-    `verify_at`: when Partoo is to be asked about it (ms since 1970 UTC), 0 not at all, None as was settled before.
     `corrupt` holds the bytes, perhaps none, of a record that cannot be read: they are set aside, and the commit takes
     effect only while they are the record. `redeliveries` are those of the entries of which is known when they were
     offered first, by their place.
@@ -34,7 +50,7 @@ class Commit(msgspec.Struct, frozen=True):
     last_delivery: str
     count: int
     settled: Settled
-    verify_at: int | None = None
+    verification: Verification = NO_VERIFICATION
     corrupt: bytes | None = None
     redeliveries: Mapping[int, Entry] = {}
 
@@ -72,6 +88,7 @@ _KEYS = [
     keys.CORRUPT,
     keys.VERIFY,
     keys.VERIFY_FAILURES,
+    keys.SECOND_LOOKS,
 ]
 _ARGS = [
     keys.REVIEW_PREFIX,
@@ -99,7 +116,10 @@ def _values(one: Commit, now: int) -> list[str | bytes]:
         _index(after),
         _business(before),
         _business(after),
-        "" if one.verify_at is None else str(one.verify_at),
+        "" if one.verification.ask_at is None else str(one.verification.ask_at),
+        str(one.verification.again_at or ""),
+        _certainty_index(before),
+        _certainty_index(after),
     ]
     rows = _feed_of_forgetting(settled) if settled.forgets else [_row(change) for change in settled.changes]
     values += [str(len(rows)), *(value for row in rows for value in row)]
@@ -143,6 +163,13 @@ def _index(record: Record | None) -> str:
     return keys.index(record.status, text_field(record.review, "partner"))
 
 
+def _certainty_index(record: Record | None) -> str:
+    """Name the index of reviews that are not proven; "" for the others."""
+    if record is None or record.forgotten_at is not None or record.certainty is Certainty.PROVEN:
+        return ""
+    return keys.certainty(record.certainty)
+
+
 def _business(record: Record | None) -> str:
     business_id = "" if record is None else text_field(record.review, "business_id")
     return keys.business(business_id) if business_id else ""
@@ -155,8 +182,8 @@ def _counts(settled: Settled, now: int) -> dict[str, int]:
         ms = max(0, now - decision.delivery.received_at)
         waited += ms
         names = [f"decisions:{decision.outcome}", bucket("apply_seconds", ms / 1000)]
-        if decision.change is not None and decision.change.ambiguous:
-            names.append("ambiguous")
+        if decision.change is not None and decision.certainty is not Certainty.PROVEN:
+            names.append(decision.certainty.value)
         for name in names:
             counts[name] = counts.get(name, 0) + 1
     if waited:

@@ -38,6 +38,7 @@ ACCEPTED_TTL_MS = 120_000
 # applies the answer, or that brings news which needs no question.
 VERIFY = "rm:verify"
 VERIFY_FAILURES = "rm:verify:failures"  # hash: review id -> how often asking has failed in a row
+SECOND_LOOKS = "rm:verify:again"  # sorted set: review id -> when to ask once more, as the search that answered may lag
 API_BUCKET = "rm:api:bucket"  # string: until when Partoo's API is booked, ms; expires by itself (see partoo/limiter)
 API_PAUSE = "rm:api:pause"  # string with a TTL: Partoo has answered 429 and named a time to wait
 
@@ -105,6 +106,11 @@ def review_of(name: str) -> int:
 def index(status: str, partner: str) -> str:
     """Name the index of all reviews with this status and partner; each review stands in exactly one of them."""
     return f"rm:index:{status}:{partner}"
+
+
+def certainty(certainty: str) -> str:
+    """Name the index of all reviews with this certainty, one that is not `proven`."""
+    return f"rm:index:certainty:{certainty}"
 
 
 def business(business_id: str) -> str:

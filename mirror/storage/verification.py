@@ -11,6 +11,7 @@ from mirror.storage.store import Store
 LEASE_MS = 180_000
 MAX_CLAIMED = 500
 _KEYS = [keys.VERIFY, keys.VERIFY_FAILURES]
+_CLAIM_KEYS = [*_KEYS, keys.SECOND_LOOKS]
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -24,7 +25,7 @@ class Question(msgspec.Struct, frozen=True):
 async def claim(store: Store, now: int) -> list[Question]:
     """Claim what is to be asked at `now` (ms since 1970 UTC). Raises one of `connection.UNAVAILABLE`."""
     until = now + LEASE_MS
-    found: Sequence[bytes] = await store.claim_verifications(keys=_KEYS, args=[now, until, MAX_CLAIMED])
+    found: Sequence[bytes] = await store.claim_verifications(keys=_CLAIM_KEYS, args=[now, until, MAX_CLAIMED])
     return [
         Question(int(review_id), int(failures), until)
         for review_id, failures in zip(found[::2], found[1::2], strict=True)

@@ -13,7 +13,7 @@ from mirror.domain.lifecycle import TRANSITIONS, Trigger
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.reducer import reduce
 
-START = 1_757_000_000_000
+START = 1_760_000_000_000
 SECOND = 1_000
 MINUTE = 60 * SECOND
 DAY = 24 * 60 * MINUTE

@@ -43,7 +43,7 @@ def test_a_reappearance_identical_to_the_state_before_deletion_is_applied(record
         reappearances=1,
         live_received_at=START + 300 * MINUTE,
         delete_dates=(f'"{D10}"',),
-        left=back.record.left,
+        left=back.record.previous_states,
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mirror.domain.decisions import MAX_LEFT
+from mirror.domain.previous_states import MAX_STATES
 from mirror.domain.record import Windows
 from tests.domain.reviews import D10, D12, DELETED, EQUAL, LIVE, NEWER, OLDER, UNDATED, clockless
 from tests.domain.stories import (
@@ -95,7 +95,7 @@ def test_a_state_from_before_the_clock_rose_is_stale_not_in_doubt() -> None:
 
 
 def test_states_left_before_the_clock_rose_are_forgotten() -> None:
-    assert last((LIVE, 0), (EQUAL, 0.1), (NEWER, 0.2)).record.left == ()
+    assert last((LIVE, 0), (EQUAL, 0.1), (NEWER, 0.2)).record.previous_states == ()
 
 
 def test_without_clocks_a_quick_return_to_a_state_already_left_is_in_doubt() -> None:
@@ -118,10 +118,10 @@ def test_an_identical_reappearance_keeps_the_states_left_before_it() -> None:
 
 
 def test_only_the_newest_states_left_are_remembered() -> None:
-    states = [LIVE | {"content": str(number)} for number in range(MAX_LEFT + 2)]
+    states = [LIVE | {"content": str(number)} for number in range(MAX_STATES + 2)]
     record = last(*((state, 0.01 * number) for number, state in enumerate(states))).record
 
-    assert len(record.left) == MAX_LEFT
+    assert len(record.previous_states) == MAX_STATES
     assert not ambiguous(last((states[0], 1), record=record))
     assert ambiguous(last((states[1], 1), record=record))
     assert ambiguous(last((states[-2], 1), record=record))

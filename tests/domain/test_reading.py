@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.domain.changes import Kind, Source
-from mirror.domain.decisions import Decision, Doubt
+from mirror.domain.changes import Certainty
+from mirror.domain.decisions import Asking, Decision
 from mirror.domain.history import first_payload, replay
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import Status
@@ -102,14 +103,14 @@ def test_an_answer_that_a_delivery_may_have_overtaken_changes_nothing_and_is_ask
     assert settled.decisions[-1].outcome == "stale"
     assert settled.record is not None
     assert settled.record.status is Status.LIVE
-    assert settled.verification_wanted is True
+    assert settled.question.asking is Asking.ASK
 
 
 def test_an_answer_older_than_what_a_delivery_has_shown_changes_nothing() -> None:
     newer = make_review(rating=5, update_date="2025-09-05T10:00:00.000000+02:00")
     decision = last(("webhook", newer, 0), ("verification", LIVE, 5 * MINUTE))
     assert decision.outcome == "stale"
-    assert decision.doubt is Doubt.UNPROVEN
+    assert decision.certainty is Certainty.UNPROVEN
 
 
 def test_an_answer_that_is_refused_does_not_make_the_next_one_look_overtaken() -> None:
@@ -160,7 +161,7 @@ def test_partoo_is_worth_asking_where_neither_clock_nor_time_proves_the_news(tol
     settled = [settle(None, [], WINDOWS)]
     for one in told:
         settled.append(settle(settled[-1].record, [entry(*one)], WINDOWS))
-    assert bool(settled[-1].verification_wanted) is wanted
+    assert (settled[-1].question.asking is Asking.ASK) is wanted
 
 
 def test_a_deletion_dated_after_the_last_delivery_is_proven_and_one_dated_before_it_is_not() -> None:
@@ -168,8 +169,8 @@ def test_a_deletion_dated_after_the_last_delivery_is_proven_and_one_dated_before
         return last(("webhook", LIVE, 0), ("webhook", make_deletion(LIVE, delete_date=date), 5 * MINUTE))
 
     # The story starts on 2025-09-04 at 15:33:20 UTC.
-    assert deleted("2025-09-04T15:36:00Z").doubt is Doubt.NONE
-    assert deleted("2025-09-04T15:34:00Z").doubt is Doubt.UNPROVEN
+    assert deleted("2025-09-04T15:36:00Z").certainty is Certainty.PROVEN
+    assert deleted("2025-09-04T15:34:00Z").certainty is Certainty.UNPROVEN
 
 
 @settings(deadline=None, max_examples=150)

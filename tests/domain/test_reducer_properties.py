@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.domain.changes import Change, Source
-from mirror.domain.decisions import MAX_DELETE_DATES, MAX_LEFT, Decision
+from mirror.domain.decisions import MAX_DELETE_DATES, Decision
+from mirror.domain.previous_states import MAX_STATES
 from mirror.domain.history import first_payload, replay
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Delivery, Record
 from mirror.domain.reducer import reduce
-from mirror.domain.review import clock, is_deleted
+from mirror.domain.clocks import filter_clock
+from mirror.domain.review import is_deleted
 from mirror.domain.settling import RULES, settle
 from mirror.domain.wire import decode_review
 from mirror.views import changes_view, record_view
@@ -88,7 +90,7 @@ def test_reduce_never_raises_and_always_knows_an_outcome(steps: list[Step], grac
         assert (record.status is Status.LIVE) != is_deleted(record.review)
         assert (record.missing_since is None) == (record.status is Status.LIVE)
         assert len(record.delete_dates) <= MAX_DELETE_DATES
-        assert len(record.left) <= MAX_LEFT
+        assert len(record.previous_states) <= MAX_STATES
         assert exact(stored(record)) == exact(record)
         if number == grace_after:
             record = after_grace(record)
@@ -206,7 +208,7 @@ def test_after_a_live_delivery_no_older_than_any_before_it_the_review_equals_it(
     newest = -(2**63)
     for decision in decide(steps):
         review = decision.delivery.review
-        moment = clock(review)
+        moment = filter_clock(review)
         if not is_deleted(review) and (moment is None or moment >= newest):
             assert exact(decision.record.review) == exact(review)
             assert decision.record.status is Status.LIVE

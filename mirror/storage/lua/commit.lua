@@ -3,14 +3,15 @@
 -- begins with the deliveries that were read. If the first is gone, another worker has applied it; if the last is not
 -- where it was, the server has lost some (a failover, or a restart without the last second). Every change of a record
 -- goes through its inbox.
--- KEYS: waiting, due, feed, counters, dead letters, partners, corrupt, verify, verify failures; then those of
---       absences.lua, which stands before this
+-- KEYS: waiting, due, feed, counters, dead letters, partners, corrupt, verify, verify failures, second looks; then those
+--       of absences.lua, which stands before this
 -- ARGV: prefix of a review's keys, record suffix, inbox suffix, changes suffix, feed length, deliveries suffix,
 --       for how long applied deliveries are kept in ms (0: not at all), the time in ms before which they are dropped,
 --       then all reviews in one argument, a msgpack array of values (`read_commit` says which): the client's cost of a
 --       command grows with its arguments; then those of absences.lua
 -- Returns for each review 1 when it was written, 0 when not, or the error that one of its keys gave.
-local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS, CORRUPT, VERIFY, VERIFY_FAILURES = unpack(KEYS)
+local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS, CORRUPT, VERIFY, VERIFY_FAILURES,
+    SECOND_LOOKS = unpack(KEYS)
 local PREFIX, RECORD, INBOX, CHANGES, FEED_LENGTH, DELIVERIES = unpack(ARGV)
 local RETENTION, OLDEST_KEPT, COMMITS = tonumber(ARGV[7]), tonumber(ARGV[8]), cmsgpack.unpack(ARGV[9])
 local ID_FIRST, ID_LAST = 3, 26 -- an inbox entry begins with `["`, then the delivery id of 24 hexadecimal digits
@@ -51,6 +52,9 @@ local function read_commit()
         business_before = read(),
         business_after = read(),
         verify_at = read(), -- '' to leave it, 0 for no question
+        again_at = read(), -- '' for no second look
+        certainty_before = read(), -- indexes of reviews that are not proven: '' where there is none
+        certainty_after = read(),
         changes = read_rows(4), -- entry ('' where only the feed tells of it), version, kind, delivery id
         letters = read_rows(2), -- delivery id, letter
         counts = read_rows(2), -- name, increment
@@ -159,6 +163,11 @@ local function plan_verification(commit)
         redis.call('ZADD', VERIFY, commit.verify_at, commit.review_id)
     end
     redis.call('HDEL', VERIFY_FAILURES, commit.review_id)
+    if commit.again_at == '' then
+        redis.call('ZREM', SECOND_LOOKS, commit.review_id)
+    else
+        redis.call('ZADD', SECOND_LOOKS, commit.again_at, commit.review_id)
+    end
 end
 
 local function write(commit)
@@ -176,7 +185,8 @@ local function write(commit)
         redis.call('HSET', CORRUPT, commit.review_id, corrupt)
     end
     redis.call('LLEN', changes) -- a key of another type must fail before anything is written; so do the next
-    check_indexes(commit.index_before, commit.index_after, commit.business_before, commit.business_after)
+    check_indexes(commit.index_before, commit.index_after, commit.business_before, commit.business_after,
+        commit.certainty_before, commit.certainty_after)
     schedule(commit, take_out(inbox, deliveries, commit))
     if commit.record ~= '' then
         redis.call('SET', prefix .. RECORD, commit.record)
@@ -190,6 +200,7 @@ local function write(commit)
     end
     move(commit.member, commit.index_before, commit.index_after)
     move(commit.member, commit.business_before, commit.business_after)
+    move(commit.member, commit.certainty_before, commit.certainty_after)
     plan_verification(commit)
     for _, change in ipairs(commit.changes) do
         if change[1] ~= '' then
@@ -219,7 +230,7 @@ end
 
 -- Keys of another type must fail before anything is written: what is written stays.
 redis.call('XLEN', FEED)
-for _, set in ipairs({ WAITING, DUE, VERIFY }) do
+for _, set in ipairs({ WAITING, DUE, VERIFY, SECOND_LOOKS }) do
     redis.call('ZCARD', set)
 end
 for _, hash in ipairs({ DEAD_LETTERS, CORRUPT, VERIFY_FAILURES }) do
