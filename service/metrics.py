@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from mirror.domain.changes import Certainty
 from mirror.storage import counters, dead_letters, inbox, incidents, reads, server, verification, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.histogram import LABELS
@@ -27,6 +28,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     dead_letters: int
     workers: int
     open_questions: int
+    uncertain: Mapping[str, int] = {}
     open_incidents: int = 0
     held: int = 0
     memory_share: float = 0.0
@@ -43,9 +45,10 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 async def _snapshot(store: Store) -> Snapshot:
-    counts, reviews, backlog, letters = await asyncio.gather(
+    counts, reviews, uncertain, backlog, letters = await asyncio.gather(
         counters.read(store),
         reads.counts_by_status_and_partner(store),
+        reads.counts_of_uncertain(store),
         inbox.backlog(store),
         dead_letters.count(store),
     )
@@ -61,6 +64,7 @@ async def _snapshot(store: Store) -> Snapshot:
         dead_letters=letters,
         workers=len(heartbeats.alive),
         open_questions=questions,
+        uncertain=uncertain,
         open_incidents=len(opened),
         held=sum(incident.missing for incident in opened),
         memory_share=memory.share,
@@ -92,6 +96,7 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     for (status, partner), count in snapshot.reviews.items():
         reviews.add_metric((status, partner), count)
     yield reviews
+    yield _by_certainty(snapshot)
     yield _gauge("waiting_reviews", "Reviews with deliveries that are not applied yet.", snapshot.waiting)
     yield _gauge("oldest_waiting_seconds", "Age of the oldest delivery not applied yet.", snapshot.oldest_waiting_s)
     yield _gauge("dead_letters", "Signed deliveries that could not be read, kept to be retried.", snapshot.dead_letters)
@@ -104,6 +109,18 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("held_reviews", "Missing reviews that open incidents keep from becoming gone.", snapshot.held)
 
 
+def _by_certainty(snapshot: Snapshot) -> Metric:
+    proven = max(0, sum(snapshot.reviews.values()) - sum(snapshot.uncertain.values()))
+    family = GaugeMetricFamily(
+        "reviewmirror_reviews_by_certainty",
+        "Reviews mirrored, by how far the mirror can vouch for them.",
+        labels=["certainty"],
+    )
+    for certainty, count in {str(Certainty.PROVEN): proven, **snapshot.uncertain}.items():
+        family.add_metric((certainty,), count)
+    return family
+
+
 def _counters(counts: Mapping[str, int]) -> Iterator[Metric]:
     yield _labelled(counts, "deliveries", "outcome", "Deliveries received, by what was answered.")
     yield _labelled(counts, "decisions", "decision", "Deliveries applied, by what they meant for their review.")
@@ -114,6 +131,11 @@ def _counters(counts: Mapping[str, int]) -> Iterator[Metric]:
     )
     ambiguous.add_metric((), counts.get("ambiguous", 0))
     yield ambiguous
+    unproven = CounterMetricFamily(
+        "reviewmirror_unproven_changes", "Changes that neither a clock nor time vouches for."
+    )
+    unproven.add_metric((), counts.get("unproven", 0))
+    yield unproven
     yield _histogram(counts, "ack_seconds", "acknowledgement_seconds", "From a request's arrival to its 200.")
     yield _histogram(counts, "apply_seconds", "apply_seconds", "From a delivery's acceptance to its commit.")
 

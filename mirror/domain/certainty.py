@@ -8,18 +8,16 @@ What is not proven is applied in the order of arrival and says so. Where there i
 """
 
 from mirror.domain.changes import Certainty
-from mirror.domain.clocks import CLOCK_TOLERANCE_MS, Instant, Order, clock_of, compare, deleted_at, order
+from mirror.domain.clocks import CLOCK_TOLERANCE_MS, Instant, Order, clock_of, deleted_at, order
 from mirror.domain.decisions import Case
 from mirror.domain.previous_states import find
 from mirror.domain.record import Windows
 
 
-def of_update(case: Case, windows: Windows) -> Certainty:
-    """Judge a live payload that replaces a live one."""
+def of_update(case: Case, clock: Order, windows: Windows) -> Certainty:
+    """Judge a live payload that replaces a live one; `clock` tells how its clock relates to the other's."""
     repeated = _of_repetition(case, windows)
-    if repeated is not None:
-        return repeated
-    return _by_clock_or_time(compare(case.shown, case.record.current), case, windows)
+    return _by_clock_or_time(clock, case, windows) if repeated is None else repeated
 
 
 def of_vanishing(case: Case, windows: Windows) -> Certainty:
@@ -44,8 +42,11 @@ def of_deletion(case: Case, windows: Windows) -> Certainty:
     return _by_clock_or_time(found if dated else Order.SAME, case, windows)
 
 
-def of_reappearance(case: Case, windows: Windows, *, as_before: bool) -> Certainty:
-    """Judge a return; `as_before`: nothing in it differs from the last live snapshot."""
+def of_reappearance(case: Case, clock: Order, windows: Windows, *, as_before: bool) -> Certainty:
+    """Judge a return.
+
+    `clock` tells how its clock relates to that of the last live snapshot, `as_before` that nothing else differs either.
+    """
     record = case.record
     if as_before:
         if case.at - record.live_received_at < windows.redelivery:
@@ -58,8 +59,7 @@ def of_reappearance(case: Case, windows: Windows, *, as_before: bool) -> Certain
         return repeated
     if _edited_since(case):
         return Certainty.PROVEN
-    found = compare(case.shown, record.live)
-    return _by_time(case, windows) if found in (Order.SAME, Order.NEWER) else Certainty.UNPROVEN
+    return _by_time(case, windows) if clock in (Order.SAME, Order.NEWER) else Certainty.UNPROVEN
 
 
 def of_stale_update(case: Case) -> Certainty:

@@ -91,14 +91,14 @@ def _was_current(case: Case, moment: int) -> bool:
 
 
 def _update_live(case: Case, delta: Difference, windows: Windows) -> Decision:
-    record = case.record
-    if compare(case.shown, record.current) is Order.OLDER and _late_copy_possible(case, record.since, windows):
+    clock = compare(case.shown, case.record.current)
+    if clock is Order.OLDER and _late_copy_possible(case, case.record.since, windows):
         return stale(case, "its clock is older than the mirrored one", certainty.of_stale_update(case))
     return changed(
         case,
         Kind.UPDATED,
         delta,
-        certainty.of_update(case, windows),
+        certainty.of_update(case, clock, windows),
         **updated(case, case.delivery.review),
     )
 
@@ -137,8 +137,8 @@ def _update_missing(case: Case, delta: Difference, windows: Windows) -> Decision
 
 def _reappear(case: Case, windows: Windows) -> Decision:
     record, shown, live = case.record, case.delivery.review, case.record.live
-    older = live is not None and compare(case.shown, live) is Order.OLDER
-    if older and _late_copy_possible(case, record.live_since, windows):
+    clock = Order.UNKNOWN if live is None else compare(case.shown, live)
+    if clock is Order.OLDER and _late_copy_possible(case, record.live_since, windows):
         return stale(case, "its clock is older than the last live snapshot's", Certainty.UNPROVEN)
     delta = difference(record.review if record.last_live is None else record.last_live, shown)
     as_before = record.last_live is not None and not delta.fields
@@ -146,7 +146,7 @@ def _reappear(case: Case, windows: Windows) -> Decision:
         case,
         Kind.REAPPEARED,
         delta,
-        certainty.of_reappearance(case, windows, as_before=as_before),
+        certainty.of_reappearance(case, clock, windows, as_before=as_before),
         missing_for=case.at - (record.missing_since or case.at),
         **returned(case, shown),
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mirror.domain.changes import Change
+from mirror.domain.changes import Certainty, Change
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import CorruptError, Record
 from mirror.domain.review import text_field
@@ -109,6 +109,15 @@ async def counts_by_status_and_partner(store: Store) -> dict[tuple[str, str], in
             pipe.zcard(keys.index(status, partner))
         counts = await pipe.execute()
     return {(str(status), partner): count for (status, partner), count in zip(pairs, counts, strict=True)}
+
+
+async def counts_of_uncertain(store: Store) -> dict[str, int]:
+    """Count the reviews that are not proven, by their certainty. Raises one of `connection.UNAVAILABLE`."""
+    kinds = [certainty for certainty in Certainty if certainty is not Certainty.PROVEN]
+    async with store.redis.pipeline(transaction=False) as pipe:
+        for certainty in kinds:
+            pipe.zcard(keys.certainty(certainty))
+        return {str(certainty): count for certainty, count in zip(kinds, await pipe.execute(), strict=True)}
 
 
 async def page(store: Store, query: Query) -> Page:
