@@ -10,7 +10,7 @@ VENV_BENCH := .venv-bench
 BENCH_READY := $(VENV_BENCH)/.ready
 VENV_AUDIT := .venv-audit
 AUDIT_READY := $(VENV_AUDIT)/.ready
-SOURCES := service worker mirror simulator dev benchmarks faithful torture tests
+SOURCES := service worker mirror tools tests
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -19,17 +19,17 @@ setup: $(READY) ## a virtual environment in .venv with everything pinned in requ
 
 $(READY): requirements-dev.txt
 	@! test -h $(VENV) || { echo "make: $(VENV) is a link; setting up would empty what it points to. Remove it." >&2; exit 1; }
-	@PYTHON=$${PYTHON:-$$(sh dev/find-python.sh)} || exit 1; \
+	@PYTHON=$${PYTHON:-$$(sh tools/dev/find-python.sh)} || exit 1; \
 	echo "Setting up $(VENV) (once, about a minute) ..."; \
 	"$$PYTHON" -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
 demo: $(READY) ## the main job end to end on an embedded Redis, then exit
-	@$(BIN)/python -m dev demo
+	@$(BIN)/python -m tools.dev demo
 
 run: $(READY) ## web, worker and Redis on port 8080, staying until Ctrl-C; data is kept in data/
-	@$(BIN)/python -m dev run
+	@$(BIN)/python -m tools.dev run
 
 test: $(READY) ## the tests
 	@$(BIN)/python -m pytest -n auto
@@ -45,10 +45,10 @@ coverage: $(READY) ## the tests once more, with branch coverage, also of the pro
 
 audit: $(READY) ## known holes in the locked releases, and whether what is locked is what runs
 	-@$(MAKE) --silent $(AUDIT_READY)
-	@$(BIN)/python -m dev.audit $(VENV_AUDIT)/bin/pip-audit
+	@$(BIN)/python -m tools.dev.audit $(VENV_AUDIT)/bin/pip-audit
 
 $(AUDIT_READY): requirements-audit.txt
-	@PYTHON=$${PYTHON:-$$(sh dev/find-python.sh)} || exit 1; \
+	@PYTHON=$${PYTHON:-$$(sh tools/dev/find-python.sh)} || exit 1; \
 	echo "Setting up $(VENV_AUDIT) (once, a few seconds) ..."; \
 	"$$PYTHON" -m venv --clear $(VENV_AUDIT)
 	@$(VENV_AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-audit.txt
@@ -59,16 +59,16 @@ format: $(READY) ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix $(SOURCES)
 
 faithful: $(READY) ## how many reviews are wrong in the end, over clean to hostile wires, beside ordinary guards: five minutes
-	@$(BIN)/python -m faithful
+	@$(BIN)/python -m tools.accuracy
 
 bench: $(BENCH_READY) ## measure beside the ceiling and peers: a quarter of an hour; QUICK=1 takes a few minutes
-	@$(VENV_BENCH)/bin/python -m benchmarks $(if $(QUICK),--quick)
+	@$(VENV_BENCH)/bin/python -m tools.bench $(if $(QUICK),--quick)
 
 torture: $(READY) ## everything fails that can, under load, and every delivery is accounted for: five to ten minutes; SHORT=1: half a minute
-	@$(BIN)/python -m torture $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short)
+	@$(BIN)/python -m tools.chaos $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short)
 
 $(BENCH_READY): requirements-bench.txt
-	@PYTHON=$${PYTHON:-$$(sh dev/find-python.sh)} || exit 1; \
+	@PYTHON=$${PYTHON:-$$(sh tools/dev/find-python.sh)} || exit 1; \
 	echo "Setting up $(VENV_BENCH) (once, about a minute) ..."; \
 	"$$PYTHON" -m venv --clear $(VENV_BENCH)
 	@$(VENV_BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.txt

@@ -80,7 +80,7 @@ def _open_standard_streams() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
 
-def settle_memory() -> None:
+def tune_gc() -> None:
     """Have the garbage collector leave alone what was loaded at the start, and look less often at what comes and goes.
 
     A request or a delivery makes hundreds of short-lived objects and hardly a cycle; looking for them is not for free.

@@ -10,19 +10,19 @@ from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
 from mirror.tasks import end
-from service import absence_api, health, metrics, openapi, read_api
-from service.acknowledger import Acknowledger
-from service.direct import DIRECT, Direct
+from service.api import absences, health, metrics, openapi, reviews
+from service.app_keys import MEMORY_GUARD, READ_STORE, SETTINGS
 from service.in_flight import IN_FLIGHT, InFlight
-from service.intake import Intake
-from service.nudger import Nudger
-from service.outcomes import Outcomes
-from service.pressure import Pressure
-from service.redeliveries import Redeliveries
 from service.requests import expect
-from service.state import PRESSURE, READ_STORE, SETTINGS
-from service.tally import Tally
-from service.webhook import PATH, Webhook
+from service.webhook.batch_writer import BatchWriter
+from service.webhook.direct import DIRECT, Direct
+from service.webhook.failed_attempts import Redeliveries
+from service.webhook.handler import PATH, Webhook
+from service.webhook.intake import Intake
+from service.webhook.memory_guard import MemoryGuard
+from service.webhook.metrics_buffer import MetricsBuffer
+from service.webhook.outcomes import Outcomes
+from service.webhook.worker_notifier import WorkerNotifier
 
 # One for the write under way, one for nudges and dead letters; the other connections are for reading.
 STORE_CONNECTIONS = 2
@@ -36,17 +36,17 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app = web.Application()
     store = Store(connect(settings, redis_url, STORE_CONNECTIONS))
     read_store = Store(connect(settings, redis_url, settings.redis_max_connections - STORE_CONNECTIONS))
-    nudger = Nudger(store)
-    pressure = Pressure(read_store)
+    nudger = WorkerNotifier(store)
+    pressure = MemoryGuard(read_store)
     redeliveries = Redeliveries(read_store, settings.redelivery_window)
-    tally = Tally(read_store)
+    tally = MetricsBuffer(read_store)
     outcomes = Outcomes(tally, redeliveries)
-    acknowledger = Acknowledger(store, nudger, pressure, outcomes.accepted)
+    acknowledger = BatchWriter(store, nudger, pressure, outcomes.accepted)
     intake = Intake(settings.partoo_public_keys, acknowledger, redeliveries.offered)
     app[SETTINGS] = settings
     app[IN_FLIGHT] = InFlight()
     app[READ_STORE] = read_store
-    app[PRESSURE] = pressure
+    app[MEMORY_GUARD] = pressure
     webhook = Webhook(settings.partoo_webhook_secret, store, pressure, intake, outcomes)
     app[DIRECT] = Direct("POST", PATH, webhook.receive)
     _setup_routes(app, webhook)
@@ -73,11 +73,11 @@ def _setup_routes(app: web.Application, webhook: Webhook) -> None:
     routes = (
         ("POST", PATH, webhook.receive),
         ("POST", PATH + "/{secret}", webhook.receive_with_secret),
-        ("GET", "/reviews", read_api.list_reviews),
-        ("GET", "/reviews/{id}", read_api.get_review),
-        ("GET", "/reviews/{id}/changes", read_api.get_changes),
-        ("GET", "/stats", absence_api.get_stats),
-        ("GET", "/incidents", absence_api.list_incidents),
+        ("GET", "/reviews", reviews.list_reviews),
+        ("GET", "/reviews/{id}", reviews.get_review),
+        ("GET", "/reviews/{id}/changes", reviews.get_changes),
+        ("GET", "/stats", absences.get_stats),
+        ("GET", "/incidents", absences.list_incidents),
         ("GET", "/healthz", health.healthz),
         ("GET", "/readyz", health.readyz),
         ("GET", "/metrics", metrics.metrics),

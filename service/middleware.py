@@ -6,10 +6,10 @@ those cost each request two more calls, and the looking up of what they need.
 
 from aiohttp import web
 
-from service.direct import Direct, Handler
 from service.errors import answer_to
 from service.in_flight import InFlight
 from service.requests import LOG_FACTS, ROUTE, SERVER, RequestIds, log_facts
+from service.webhook.direct import Direct, Handler
 
 
 def around(application: Handler, direct: Direct, in_flight: InFlight) -> Handler:

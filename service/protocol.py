@@ -11,11 +11,11 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from service.direct import DIRECT
 from service.errors import INTERNAL_ERROR, error_of, json_response
 from service.in_flight import IN_FLIGHT
 from service.middleware import around
 from service.requests import SERVER
+from service.webhook.direct import DIRECT
 
 log = structlog.get_logger()
 

@@ -7,13 +7,13 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from mirror.bootstrap import settle_memory
+from mirror.bootstrap import tune_gc
 from mirror.settings import Settings
 from mirror.stopping import on_stop
 from service.app import make_app
-from service.body import BODY_TIMEOUT_S
 from service.in_flight import IN_FLIGHT
 from service.protocol import Runner
+from service.webhook.body import BODY_TIMEOUT_S
 
 # Heroku's router keeps idle connections for 90 s; closing them first would break requests on their way.
 KEEPALIVE_TIMEOUT_S = 95.0
@@ -53,7 +53,7 @@ async def serve(settings: Settings, redis_url: str, *, share_port: bool = False)
         except OSError as error:
             log.error("service.cannot_listen", host=settings.bind_host, port=settings.port, reason=error.strerror)  # noqa: TRY400 - the reason says it all
             return 1
-        settle_memory()
+        tune_gc()
         _tell_start(settings, runner)
         await stop.wait()
         await site.stop()

@@ -12,7 +12,7 @@ from aiohttp.web import Request
 from nacl.signing import SigningKey
 
 from mirror.settings import Settings, load
-from simulator.keys import Signer
+from tools.simulator.keys import Signer
 
 SIGNER = Signer(SigningKey(bytes(range(32))))
 API_TOKEN = "a-token-for-tests"

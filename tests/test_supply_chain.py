@@ -9,7 +9,7 @@ import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from dev import audit, supply
+from tools.dev import audit, supply
 
 ROOT = Path(__file__).parents[1]
 LOCKS = sorted(path.name for path in ROOT.glob("requirements*.txt"))

@@ -19,7 +19,7 @@ import structlog
 from arq.worker import Worker
 from redis.exceptions import OutOfMemoryError
 
-from mirror.bootstrap import settle_memory
+from mirror.bootstrap import tune_gc
 from mirror.partoo.api import PartooApi
 from mirror.partoo.limiter import Limiter
 from mirror.settings import Settings
@@ -51,7 +51,7 @@ async def run(settings: Settings, redis_url: str) -> int:
     stop = asyncio.Event()
     on_stop(stop.set)
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
-    settle_memory()
+    tune_gc()
     log.info("worker.started", worker=name)
     await supervise(settings, redis_url, name, stop)
     log.info("worker.stopped", worker=name)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mirror.domain.changes import difference
 from mirror.domain.personal import MAX_LOGGED_BYTES, MAX_PUBLIC_CHARS, PUBLIC_FIELDS, loggable
 from mirror.logs import MAX_LINE_BYTES, LineWriter, configure, render_line, stamp
-from tests.domain.strategies import ARBITRARY_REVIEWS, JSON, KNOWN_FIELDS
+from tests.mirror.domain.strategies import ARBITRARY_REVIEWS, JSON, KNOWN_FIELDS
 from tests.support import make_review, make_settings
 
 DELIVERY_ID = "0199a1b2c3d4a1b2c3d4e5f6"

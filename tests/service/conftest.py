@@ -14,11 +14,11 @@ import redis
 import structlog
 from aiohttp.test_utils import unused_port
 
-import service.body
+import service.webhook.body
 from mirror import logs
 from mirror.storage.embedded import embedded_redis
-from service import pressure
 from service.server import RUNNER_OPTIONS
+from service.webhook import memory_guard
 from tests.conftest import StartService
 from tests.support import Client, make_settings
 
@@ -54,7 +54,7 @@ class OwnRedis:
 @pytest.fixture(autouse=True)
 def rare_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the memory of Redis sampled at the start of a service only: a test that fills it knows what is answered."""
-    monkeypatch.setattr(pressure, "SAMPLE_INTERVAL_S", 3600.0)
+    monkeypatch.setattr(memory_guard, "SAMPLE_INTERVAL_S", 3600.0)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def log(tmp_path: Path) -> Iterator[Log]:
 @pytest.fixture
 async def hasty(start_service: StartService, monkeypatch: pytest.MonkeyPatch) -> Client:
     """A service that waits a moment only: for a head, for a body, for the rest of a body that it refused."""
-    monkeypatch.setattr(service.body, "BODY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(service.webhook.body, "BODY_TIMEOUT_S", 0.2)
     monkeypatch.setitem(RUNNER_OPTIONS, "lingering_time", 0.1)
     monkeypatch.setitem(RUNNER_OPTIONS, "keepalive_timeout", 0.2)
     return await start_service()

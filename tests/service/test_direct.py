@@ -5,7 +5,7 @@ from aiohttp import web
 from yarl import URL
 
 from mirror.storage.store import Store
-from service.body import BodyReader
+from service.webhook.body import BodyReader
 from tests.conftest import StartService
 from tests.service.conftest import Log
 from tests.service.support import error_of, exchange, fail, head, inbox_of

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from aiohttp import ClientResponse
 
-import service.body
+import service.webhook.body
 from mirror.storage import keys, reads
 from mirror.storage.store import Store
 from service.server import RUNNER_OPTIONS
@@ -86,7 +86,7 @@ async def as_raw(answer: ClientResponse | RawAnswer) -> RawAnswer:
 async def test_every_error_has_the_same_shape(
     start_service: StartService, store: Store, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(service.body, "BODY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(service.webhook.body, "BODY_TIMEOUT_S", 0.1)
     monkeypatch.setitem(RUNNER_OPTIONS, "lingering_time", 0.1)
     await store.redis.set(keys.record(34), b"garbage")
     status, code, ask = REQUESTS[name]

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mirror.storage.store import Store
-from service.openapi import document
-from tests.domain.strategies import JSON
+from service.api.openapi import document
+from tests.mirror.domain.strategies import JSON
 from tests.service.support import START, apply, check_that_nothing_is_open, inbox_of, list_ids, read, request, statuses
 from tests.support import READ, SIGNER, WEBHOOK, Client, make_body, make_review
 

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from mirror.storage.store import Store
-from service import body
+from service.webhook import body
 from tests.service.support import check_that_nothing_is_open, exchange, inbox_of, statuses
 from tests.service.support import request as any_request
 from tests.support import SIGNER, Client, make_body, make_review

@@ -13,13 +13,13 @@ from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.signature import parse_public_keys
 from mirror.domain.wire import UndecodableError
 from mirror.storage.store import Store
-from service import intake
-from service.acknowledger import Acknowledger
-from service.delivery import Delivery
 from service.errors import ServiceError
-from service.intake import Intake
-from service.nudger import Nudger
-from service.pressure import Pressure
+from service.webhook import intake
+from service.webhook.batch_writer import BatchWriter
+from service.webhook.delivery import Delivery
+from service.webhook.intake import Intake
+from service.webhook.memory_guard import MemoryGuard
+from service.webhook.worker_notifier import WorkerNotifier
 from tests.service.support import inbox_of
 from tests.support import SIGNER, make_body, make_review
 
@@ -28,7 +28,9 @@ BODY = make_body(make_review())
 
 @pytest.fixture
 def taking(store: Store) -> Intake:
-    acknowledger: Acknowledger[Delivery] = Acknowledger(store, Nudger(store), Pressure(store), lambda _group: None)
+    acknowledger: BatchWriter[Delivery] = BatchWriter(
+        store, WorkerNotifier(store), MemoryGuard(store), lambda _group: None
+    )
     return Intake(parse_public_keys(SIGNER.public_key), acknowledger, lambda _body: None)
 
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-import service.acknowledger
-import service.body
+import service.webhook.batch_writer
+import service.webhook.body
 from mirror.domain.inbox import decode_entry
 from mirror.logs import MAX_LINE_BYTES
 from mirror.storage import keys, reads
@@ -92,7 +92,7 @@ async def test_a_delivery_refused_because_redis_is_away_has_one_line_of_its_own_
 async def test_what_was_stored_although_it_was_refused_leads_to_the_line_of_its_refusal(
     log: Log, start_service: StartService, hung_redis: OwnRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service.acknowledger, "DEADLINE_S", 0.2)
+    monkeypatch.setattr(service.webhook.batch_writer, "DEADLINE_S", 0.2)
     client = await start_service(hung_redis.url)
     assert (await send(client, BODY)).status == 200
     hung_redis.hang()
@@ -132,7 +132,7 @@ async def test_the_id_that_a_client_sends_is_cut_and_cannot_forge_a_line(log: Lo
 async def test_neither_bodies_nor_signatures_nor_secrets_nor_personal_data_stand_in_the_log(
     log: Log, start_service: StartService, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service.body, "BODY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(service.webhook.body, "BODY_TIMEOUT_S", 0.1)
     monkeypatch.setitem(RUNNER_OPTIONS, "lingering_time", 0.1)
     client = await start_service(PARTOO_WEBHOOK_SECRET=SECRET, LOG_LEVEL="debug")
     path = f"{WEBHOOK}/{SECRET}"

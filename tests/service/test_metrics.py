@@ -11,11 +11,11 @@ from mirror.clock import now_ms
 from mirror.storage import keys, workers
 from mirror.storage.histogram import BOUNDS
 from mirror.storage.store import Store
-from service import tally
 from service.app import make_app
-from service.pressure import Pressure
 from service.protocol import Runner
 from service.server import RUNNER_OPTIONS
+from service.webhook import metrics_buffer
+from service.webhook.memory_guard import MemoryGuard
 from tests.conftest import StartService
 from tests.service.support import hang_up, head
 from tests.support import WEBHOOK, Client, make_body, make_deletion, make_review, make_settings, send, wait_until
@@ -29,7 +29,7 @@ UNSTEADY = ("_sum", "_bucket", "oldest_waiting_seconds")
 
 @pytest.fixture(autouse=True)
 def quick_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tally, "FLUSH_INTERVAL_S", 0.02)
+    monkeypatch.setattr(metrics_buffer, "FLUSH_INTERVAL_S", 0.02)
 
 
 async def samples(service: Client) -> dict[str, float]:
@@ -157,6 +157,10 @@ async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
     assert steady(found) == {
         "redis_up": 1,
         "ambiguous_changes_total": 0,
+        "unproven_changes_total": 0,
+        "reviews_by_certainty/proven": 0,
+        "reviews_by_certainty/unproven": 0,
+        "reviews_by_certainty/ambiguous": 0,
         "acknowledgement_seconds_count": 0,
         "apply_seconds_count": 0,
         "waiting_reviews": 0,
@@ -194,7 +198,7 @@ async def test_deliveries_refused_because_redis_is_full_are_counted(
     service: Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Else it may have seen the limit already, and refuse them as nearly full.
-    monkeypatch.setattr(Pressure, "check", lambda _pressure: None)
+    monkeypatch.setattr(MemoryGuard, "check", lambda _pressure: None)
     await store.redis.config_set("maxmemory", 1)
     try:
         for body in (make_body(make_review()), b"not JSON"):

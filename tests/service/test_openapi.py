@@ -16,8 +16,8 @@ from schemathesis.core.result import Ok
 from mirror.clock import now_ms
 from mirror.storage import keys
 from mirror.storage.store import Store
+from service.api.openapi import ERRORS, VERSION, document
 from service.app import make_app
-from service.openapi import ERRORS, VERSION, document
 from tests.service.support import START, apply
 from tests.support import API_TOKEN, READ, Client, make_body, make_deletion, make_review, make_settings
 
@@ -56,7 +56,7 @@ def test_every_parameter_of_a_path_is_documented() -> None:
 
 
 def test_every_error_code_in_the_source_is_documented_with_its_status_and_none_else() -> None:
-    source = "\n".join(path.read_text() for path in [*(ROOT / "service").glob("*.py"), ROOT / SIGNATURES])
+    source = "\n".join(path.read_text() for path in [*(ROOT / "service").rglob("*.py"), ROOT / SIGNATURES])
     answered = re.findall(r'(?:ServiceError|__init__)\(\s*(\d{3}),\s*"([a-z_]+)"', source)
     found = {code: int(status) for status, code in answered}
     found |= dict.fromkeys(re.findall(r'SignatureError\("([a-z_]+)"', source), 401)

@@ -6,8 +6,8 @@ from aiohttp import ClientResponse
 from mirror.storage import server
 from mirror.storage.connection import connect
 from mirror.storage.store import Store
-from service import pressure
-from service.pressure import HIGH_WATER, LOW_WATER, Pressure
+from service.webhook import memory_guard
+from service.webhook.memory_guard import HIGH_WATER, LOW_WATER, MemoryGuard
 from tests.conftest import StartService, running_worker
 from tests.service.conftest import OwnRedis
 from tests.service.support import error_of
@@ -20,7 +20,7 @@ BETWEEN = (LOW_WATER + HIGH_WATER) / 2
 
 @pytest.fixture
 def quick_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pressure, "SAMPLE_INTERVAL_S", 0.05)
+    monkeypatch.setattr(memory_guard, "SAMPLE_INTERVAL_S", 0.05)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ async def test_readiness_and_metrics_say_that_it_is_the_memory(
 
 
 def test_between_the_marks_it_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Pressure(Store(connect(make_settings(), "redis://127.0.0.1:1")))
+    asked = MemoryGuard(Store(connect(make_settings(), "redis://127.0.0.1:1")))
     seen = []
     for share in (BETWEEN, 0.95, BETWEEN, 0.8, BETWEEN, 0.95):
         monkeypatch.setattr(asked, "_memory", server.Memory(int(share * 1_000_000), 1_000_000))
@@ -95,7 +95,7 @@ def test_between_the_marks_it_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_without_a_limit_nothing_is_refused() -> None:
-    asked = Pressure(Store(connect(make_settings(), "redis://127.0.0.1:1")))
+    asked = MemoryGuard(Store(connect(make_settings(), "redis://127.0.0.1:1")))
     asked.stored(10**12)
     assert not asked.high
 

@@ -10,9 +10,9 @@ from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.storage import inbox, keys, reads, redeliveries
 from mirror.storage.store import Store
-from service import redeliveries as expecting
+from service.app_keys import MEMORY_GUARD
 from service.errors import NearlyFullError
-from service.state import PRESSURE
+from service.webhook import failed_attempts as expecting
 from tests.conftest import StartService
 from tests.mirror.mirrored import kept
 from tests.service.conftest import OwnRedis
@@ -225,7 +225,7 @@ async def test_what_is_stored_by_the_process_that_refused_it_is_expected_no_long
     monkeypatch.setattr(expecting, "FLUSH_INTERVAL_S", 30)
     assert service.app is not None
     with monkeypatch.context() as refusing:
-        refusing.setattr(service.app[PRESSURE], "check", refuse)
+        refusing.setattr(service.app[MEMORY_GUARD], "check", refuse)
         assert (await send(service, BODY)).status == 503
     assert (await send(service, BODY)).status == 200
     # At its end it tells of what it still expects.
@@ -241,7 +241,7 @@ async def test_a_redelivery_that_is_faster_than_the_word_about_it_has_its_first_
     await apply(store, (34, now_ms() - 10 * MINUTE, BODY))
     assert service.app is not None
     with monkeypatch.context() as refusing:
-        refusing.setattr(service.app[PRESSURE], "check", refuse)
+        refusing.setattr(service.app[MEMORY_GUARD], "check", refuse)
         for body in (older, newer):
             assert (await send(service, body)).status == 503
             await asyncio.sleep(0.01)

@@ -16,11 +16,11 @@ from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
 from mirror.storage import connection, keys
 from mirror.storage.store import Store
-from service import acknowledger
-from service.acknowledger import Acknowledger, Waiting
 from service.errors import NotStoredError
-from service.nudger import Nudger
-from service.pressure import Pressure
+from service.webhook import batch_writer
+from service.webhook.batch_writer import BatchWriter, Waiting
+from service.webhook.memory_guard import MemoryGuard
+from service.webhook.worker_notifier import WorkerNotifier
 from tests.conftest import StartService
 from tests.service.conftest import OwnRedis
 from tests.service.support import check_unavailable, inbox_of
@@ -37,7 +37,7 @@ PAUSE_MS = 10_000
 def quick_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "COMMAND_TIMEOUT_S", 0.15)
     monkeypatch.setattr(connection, "POOL_TIMEOUT_S", 0.15)
-    monkeypatch.setattr(acknowledger, "DEADLINE_S", 0.6)
+    monkeypatch.setattr(batch_writer, "DEADLINE_S", 0.6)
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ async def test_a_delivery_is_refused_with_503_at_the_deadline_although_its_write
     service = await start_service(hung_redis.url)
     before = await accepted_id(await send(service, BODY))
     hung_redis.hang()
-    monkeypatch.setattr(acknowledger, "DEADLINE_S", 0.1)
+    monkeypatch.setattr(batch_writer, "DEADLINE_S", 0.1)
     await check_unavailable(await send(service, BODY))
     hung_redis.resume()
     monkeypatch.undo()
@@ -288,9 +288,9 @@ async def test_a_group_larger_than_one_write_takes_several(store: Store) -> None
     group = make_group(store)
     await add(group, waiting(0, review_id=0))
     before = await writes(store)
-    await add(group, *map(waiting, range(acknowledger.MAX_GROUP * 2 + 1)))
+    await add(group, *map(waiting, range(batch_writer.MAX_GROUP * 2 + 1)))
     assert await writes(store) - before == 3
-    assert [one.received_at for one in await inbox_of(store, 34)] == list(range(acknowledger.MAX_GROUP * 2 + 1))
+    assert [one.received_at for one in await inbox_of(store, 34)] == list(range(batch_writer.MAX_GROUP * 2 + 1))
 
 
 async def test_more_bytes_than_one_write_may_hold_take_several(store: Store) -> None:
@@ -315,14 +315,14 @@ async def test_closing_waits_for_what_is_still_to_be_written(store: Store) -> No
 async def test_more_deliveries_than_may_wait_are_refused_with_503(
     service: Client, writes_paused: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acknowledger, "MAX_WAITING", 3)
+    monkeypatch.setattr(batch_writer, "MAX_WAITING", 3)
     await check_that_some_are_refused(service, writes_paused, accepted=4, refused=2)
 
 
 async def test_more_bytes_than_may_wait_are_refused_with_503(
     service: Client, writes_paused: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acknowledger, "MAX_WAITING_BYTES", 2 * len(BODY))
+    monkeypatch.setattr(batch_writer, "MAX_WAITING_BYTES", 2 * len(BODY))
     await check_that_some_are_refused(service, writes_paused, accepted=3, refused=3)
 
 
@@ -346,7 +346,7 @@ async def check_that_some_are_refused(service: Client, store: Store, *, accepted
 async def test_when_the_bound_is_reached_the_refused_one_says_why(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acknowledger, "MAX_WAITING", 3)
+    monkeypatch.setattr(batch_writer, "MAX_WAITING", 3)
     group = make_group(store)
     deliveries = list(map(waiting, range(3)))
     for delivery in deliveries:
@@ -391,17 +391,15 @@ async def test_what_goes_wrong_with_telling_keeps_no_delivery_from_being_answere
     stray: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: stray.append(context))
     group = make_group(store, fail)
-    await add(group, *map(waiting, range(acknowledger.MAX_GROUP + 1)))
+    await add(group, *map(waiting, range(batch_writer.MAX_GROUP + 1)))
     assert [str(context["exception"]) for context in stray] == ["no space left for logs"] * 2
 
 
-def make_group(
-    store: Store, stored: Callable[[Sequence[Waiting]], None] = lambda _group: None
-) -> Acknowledger[Waiting]:
-    return Acknowledger(store, Nudger(store), Pressure(store), stored)
+def make_group(store: Store, stored: Callable[[Sequence[Waiting]], None] = lambda _group: None) -> BatchWriter[Waiting]:
+    return BatchWriter(store, WorkerNotifier(store), MemoryGuard(store), stored)
 
 
-async def add(group: Acknowledger[Waiting], *deliveries: Waiting) -> None:
+async def add(group: BatchWriter[Waiting], *deliveries: Waiting) -> None:
     for delivery in deliveries:
         group.add(delivery)
     assert set(await asyncio.gather(*(delivery.done for delivery in deliveries))) == {"accepted"}

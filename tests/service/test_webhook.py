@@ -11,16 +11,16 @@ import msgspec
 import pytest
 from nacl.signing import SigningKey
 
-import service.body
+import service.webhook.body
 from mirror.domain.dead_letters import DeadLetter
 from mirror.storage import dead_letters, keys
 from mirror.storage.store import Store
-from service.body import MAX_BODY_BYTES
 from service.server import RUNNER_OPTIONS
-from simulator.keys import Signer
+from service.webhook.body import MAX_BODY_BYTES
 from tests.conftest import StartService
 from tests.service.support import error_of, exchange, hang_up, head, inbox_of, read_answer
 from tests.support import SIGNER, WEBHOOK, Client, make_body, make_review, send, signed
+from tools.simulator.keys import Signer
 
 BODY = make_body(make_review())
 SIGNATURE = SIGNER.sign(BODY)
@@ -46,7 +46,7 @@ async def keys_in_use(store: Store) -> list[bytes]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the service wait for a body, and for the rest of one that it refused, a moment only."""
-    monkeypatch.setattr(service.body, "BODY_TIMEOUT_S", 0.15)
+    monkeypatch.setattr(service.webhook.body, "BODY_TIMEOUT_S", 0.15)
     monkeypatch.setitem(RUNNER_OPTIONS, "lingering_time", 0.1)
 
 

@@ -1,0 +1,102 @@
+"""The read API: one review, its history, and lists of reviews. Closed unless API_TOKEN is set."""
+
+from aiohttp import web
+
+from mirror.clock import iso
+from mirror.domain.history import HistoryTrimmedError, as_of, first_payload
+from mirror.domain.record import Record
+from mirror.storage import reads
+from mirror.views import changes_view, record_view
+from service.api import parameters
+from service.app_keys import READ_STORE
+from service.auth import authorize
+from service.errors import ServiceError, json_response, tell_corrupt
+
+# Of the reviews in one list that cannot be read, how many get a line in the log; the answer names them all.
+MAX_CORRUPT_TOLD = 10
+
+
+async def get_review(request: web.Request) -> web.Response:
+    authorize(request)
+    parameters.check_parameters(request, "at")
+    review_id = parameters.review_id(request)
+    moment = parameters.moment(request)
+    if moment is None:
+        record = await reads.record(request.app[READ_STORE], review_id)
+    else:
+        record = await _as_of(request, review_id, moment)
+    return json_response(record_view(_present(record, review_id)))
+
+
+async def get_changes(request: web.Request) -> web.Response:
+    authorize(request)
+    parameters.check_parameters(request, "limit", "cursor")
+    review_id = parameters.review_id(request)
+    limit = parameters.limit(request)
+    store = request.app[READ_STORE]
+    shown = await reads.changes_page(store, review_id, parameters.cursor(request), limit)
+    # Only the beginning is worked out from the whole history; most pages do without.
+    begins = bool(shown) and (shown[0].version == 1 or shown[0].trimmed is not None)
+    whole = not shown or begins
+    found = await reads.record_and_changes(store, review_id) if whole else None
+    if whole:
+        _present(None if found is None else found[0], review_id)
+    first = None if found is None else first_payload(*found)
+    following = None if whole else str(shown[0].version)
+    return json_response({"changes": changes_view(shown[::-1], first), "next": following})
+
+
+async def list_reviews(request: web.Request) -> web.Response:
+    """List reviews; those that Redis holds in no readable form are left out, named and logged."""
+    authorize(request)
+    parameters.check_parameters(request, "business_id", "status", "partner", "limit", "cursor")
+    after = parameters.cursor(request)
+    query = reads.Query(
+        limit=parameters.limit(request),
+        business_id=parameters.filter_by(request, "business_id"),
+        status=parameters.status(request),
+        partner=parameters.filter_by(request, "partner"),
+        after=-1 if after is None else after,
+    )
+    page = await reads.page(request.app[READ_STORE], query)
+    for error in page.corrupt[:MAX_CORRUPT_TOLD]:
+        tell_corrupt(request, error)
+    answer = {
+        "reviews": [record_view(record) for record in page.records],
+        "next": None if page.after is None else str(page.after),
+    }
+    corrupt = {"corrupt": [error.review_id for error in page.corrupt]} if page.corrupt else {}
+    return json_response(answer | corrupt)
+
+
+def _present(record: Record | None, review_id: int) -> Record:
+    """Return a review's record; raise what to answer where there is none, or only a tombstone."""
+    if record is None:
+        raise _not_found(review_id)
+    if record.forgotten_at is not None:
+        raise ServiceError(
+            410, "review_forgotten", f"review {review_id} was erased on demand at {iso(record.forgotten_at)}"
+        )
+    return record
+
+
+def _not_found(review_id: int) -> ServiceError:
+    return ServiceError(404, "review_not_found", f"no delivery about review {review_id} has been applied")
+
+
+async def _as_of(request: web.Request, review_id: int, moment: int) -> Record | None:
+    found = await reads.record_and_changes(request.app[READ_STORE], review_id)
+    try:
+        if found is None:
+            return None
+        then = as_of(*found, moment)
+    except HistoryTrimmedError as error:
+        raise ServiceError(
+            404, "history_trimmed", f"of review {review_id} nothing older than {iso(error.since)} is kept"
+        ) from None
+    if then is None:
+        first_seen = iso(found[0].first_seen_at)
+        raise ServiceError(
+            404, "review_not_found", f"review {review_id} was first seen at {first_seen}, after that time"
+        )
+    return then

@@ -1,0 +1,12 @@
+"""What the handlers share: one key for each thing that `service.app` puts into the application."""
+
+from aiohttp import web
+
+from mirror.settings import Settings
+from mirror.storage.store import Store
+from service.webhook.memory_guard import MemoryGuard
+
+SETTINGS = web.AppKey("settings", Settings)
+# Connections apart, so that no number of readers keeps a delivery from being stored.
+READ_STORE = web.AppKey("read_store", Store)
+MEMORY_GUARD = web.AppKey("pressure", MemoryGuard)

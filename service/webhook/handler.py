@@ -1,0 +1,81 @@
+"""`POST /webhooks/partoo`: the way of one delivery from its raw body to its acknowledgement."""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from mirror.clock import now_ms
+from mirror.domain.changes import Source
+from mirror.domain.dead_letters import dead_letter
+from mirror.domain.inbox import Entry, make_delivery_id
+from mirror.domain.wire import UndecodableError
+from mirror.storage import dead_letters
+from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.store import Store
+from service.auth import check_secret
+from service.errors import ServiceError, json_response
+from service.webhook.body import BodyReader
+from service.webhook.delivery import Delivery
+from service.webhook.intake import Intake
+from service.webhook.memory_guard import MemoryGuard
+from service.webhook.outcomes import Outcomes
+
+PATH = "/webhooks/partoo"
+
+
+class Webhook:
+    """`secrets`: of which a request must know one, if there are any."""
+
+    def __init__(
+        self, secrets: Sequence[str] | None, store: Store, pressure: MemoryGuard, intake: Intake, outcomes: Outcomes
+    ) -> None:
+        self._secrets = secrets
+        self._store = store
+        self._pressure = pressure
+        self._intake = intake
+        self._outcomes = outcomes
+        self._bodies = BodyReader()
+
+    async def receive_with_secret(self, request: web.Request) -> web.Response:
+        """Receive a delivery at a path that ends with a secret."""
+        return await self.receive(request, request.match_info["secret"])
+
+    async def receive(self, request: web.Request, secret: str | None = None) -> web.Response:
+        """Verify, read and store a delivery, then acknowledge it: no 200 before it is in Redis."""
+        started = time.perf_counter()
+        delivery = None
+        try:
+            check_secret(request, self._secrets, secret)
+            delivery = make_delivery(request, await self._bodies.read(request), started)
+            status = await self._take(delivery)
+        except (ServiceError, *UNAVAILABLE) as error:
+            raise self._outcomes.rejected(request, delivery, error) from None
+        return json_response({"status": status, "delivery_id": delivery.entry.delivery_id})
+
+    async def _take(self, delivery: Delivery) -> str:
+        """Wait until the delivery may be acknowledged; returns the answer's status."""
+        self._intake.take(delivery)
+        try:
+            status = await delivery.done
+        except UndecodableError as error:
+            status = "dead_letter"
+            self._pressure.check()
+            await dead_letters.keep(self._store, dead_letter(delivery.entry, error.code, str(error)))
+            delivery.facts = {"code": error.code, "reason": str(error)}
+        if status != "accepted":
+            self._outcomes.acknowledged(delivery, status)
+        return status
+
+
+def make_delivery(request: web.Request, body: bytes, started: float) -> Delivery:
+    received_at = now_ms()
+    delivery_id = make_delivery_id(received_at, random.getrandbits(48))
+    return Delivery(
+        request=request,
+        entry=Entry(delivery_id, received_at, Source.WEBHOOK, body),
+        started=started,
+        done=asyncio.get_running_loop().create_future(),
+    )

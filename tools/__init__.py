@@ -1,0 +1,1 @@
+"""Nothing here ships: rigs that play Partoo, measure, break and compare the mirror."""
