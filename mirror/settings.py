@@ -47,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_review_text: bool
     redelivery_window: int
     reorder_window: int
+    late_window: int
     deletion_grace: int
     delivery_retention: int
     history_retention: int
@@ -62,7 +63,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def windows(self) -> Windows:
-        return Windows(redelivery=self.redelivery_window, reorder=self.reorder_window, grace=self.deletion_grace)
+        return Windows(
+            redelivery=self.redelivery_window,
+            reorder=self.reorder_window,
+            grace=self.deletion_grace,
+            late=self.late_window,
+        )
 
     @property
     def thresholds(self) -> Thresholds:

@@ -126,6 +126,13 @@ VARIABLES = (
         "A return to an earlier state within this time, with the same clock, may be a late copy: ambiguous.",
     ),
     Variable(
+        "LATE_WINDOW",
+        "24h",
+        parsing.duration,
+        "For how long after a newer state an older clock makes a delivery a late copy. After that it is news, but "
+        "unproven.",
+    ),
+    Variable(
         "DELETION_GRACE",
         "7d",
         parsing.duration,

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.domain.incidents import Thresholds
+from mirror.domain.record import Windows
 from mirror.domain.signature import BUILT_IN_KEYS, parse_public_keys
 from mirror.parsing import duration
 from mirror.settings import Settings, SettingsError, load
@@ -38,6 +39,7 @@ BAD = {
     "LOG_REVIEW_TEXT": BAD_SWITCHES,
     "REDELIVERY_WINDOW": BAD_DURATIONS,
     "REORDER_WINDOW": BAD_DURATIONS,
+    "LATE_WINDOW": BAD_DURATIONS,
     "DELETION_GRACE": BAD_DURATIONS,
     "DELIVERY_RETENTION": BAD_DURATIONS,
     "HISTORY_RETENTION": BAD_DURATIONS,
@@ -80,6 +82,7 @@ def test_without_any_variable_the_defaults_are_those_of_the_contract() -> None:
         log_review_text=False,
         redelivery_window=3_600_000,
         reorder_window=90_000,
+        late_window=86_400_000,
         deletion_grace=7 * 86_400_000,
         delivery_retention=2 * 86_400_000,
         history_retention=0,
@@ -127,6 +130,7 @@ def test_values_are_read() -> None:
             "LOG_REVIEW_TEXT": "1",
             "REDELIVERY_WINDOW": "0s",
             "REORDER_WINDOW": "1500ms",
+            "LATE_WINDOW": "90m",
             "DELETION_GRACE": "72h",
             "INCIDENT_WINDOW": "10m",
             "INCIDENT_MIN_REVIEWS": "1",
@@ -140,7 +144,7 @@ def test_values_are_read() -> None:
     assert (read.partoo_env, read.partoo_webhook_secret) == ("sandbox", ("9fa91de19-._~",))
     assert (read.partoo_api_key, read.api_token) == ("k!~", ("t",))
     assert (read.log_level, read.log_format, read.log_review_text) == ("debug", "json", True)
-    assert (read.windows.redelivery, read.windows.reorder, read.windows.grace) == (0, 1_500, 259_200_000)
+    assert read.windows == Windows(redelivery=0, reorder=1_500, late=5_400_000, grace=259_200_000)
     assert read.thresholds == Thresholds(window=600_000, reviews=1, share=0.025)
     assert (read.web_concurrency, read.worker_max_jobs) == (64, 1)
 
