@@ -27,10 +27,10 @@ def record_view(record: Record) -> dict[str, Any]:
 
 def changes_view(shown: Sequence[Change], first: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """Show changes of a review. `first` is the payload that its history begins with, needed if that is among them."""
-    return [_change_view(change, first if change.kind in BEGINNINGS else None) for change in shown]
+    return [change_view(change, first if change.kind in BEGINNINGS else None) for change in shown]
 
 
-def _change_view(change: Change, first: Mapping[str, Any] | None) -> dict[str, Any]:
+def change_view(change: Change, first: Mapping[str, Any] | None) -> dict[str, Any]:
     # A first sight is stored without its fields; here each has come from nothing.
     fields = change.fields if first is None else {name: (None, value) for name, value in first.items()}
     return {

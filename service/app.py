@@ -10,8 +10,9 @@ from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
 from mirror.tasks import end
-from service.api import absences, health, metrics, openapi, reviews
-from service.app_keys import MEMORY_GUARD, READ_STORE, SETTINGS
+from service.api import absences, feed, health, metrics, openapi, reviews
+from service.api.feed_tail import FeedTail
+from service.app_keys import FEED_TAIL, MEMORY_GUARD, READ_STORE, SETTINGS
 from service.in_flight import IN_FLIGHT, InFlight
 from service.requests import expect
 from service.webhook.batch_writer import BatchWriter
@@ -36,6 +37,7 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app = web.Application()
     store = Store(connect(settings, redis_url, STORE_CONNECTIONS))
     read_store = Store(connect(settings, redis_url, settings.redis_max_connections - STORE_CONNECTIONS))
+    tail = FeedTail(read_store)
     nudger = WorkerNotifier(store)
     pressure = MemoryGuard(read_store)
     redeliveries = Redeliveries(read_store, settings.redelivery_window)
@@ -46,13 +48,14 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app[SETTINGS] = settings
     app[IN_FLIGHT] = InFlight()
     app[READ_STORE] = read_store
+    app[FEED_TAIL] = tail
     app[MEMORY_GUARD] = pressure
     webhook = Webhook(settings.partoo_webhook_secret, store, pressure, intake, outcomes)
     app[DIRECT] = Direct("POST", PATH, webhook.receive)
     _setup_routes(app, webhook)
 
     async def background(_app: web.Application) -> AsyncIterator[None]:
-        loops = (tally.run(), pressure.run(), redeliveries.run(), nudger.run())
+        loops = (tally.run(), pressure.run(), redeliveries.run(), nudger.run(), tail.run())
         tasks = [asyncio.create_task(loop) for loop in loops]
         yield
         await acknowledger.close()
@@ -76,6 +79,7 @@ def _setup_routes(app: web.Application, webhook: Webhook) -> None:
         ("GET", "/reviews", reviews.list_reviews),
         ("GET", "/reviews/{id}", reviews.get_review),
         ("GET", "/reviews/{id}/changes", reviews.get_changes),
+        ("GET", "/feed", feed.get_feed),
         ("GET", "/stats", absences.get_stats),
         ("GET", "/incidents", absences.list_incidents),
         ("GET", "/healthz", health.healthz),

@@ -40,7 +40,7 @@ async def closed_incidents(store: Store, first: int, limit: int) -> list[Inciden
     Raises one of `connection.UNAVAILABLE`.
     """
     found = await store.redis.zrange(keys.CLOSED_INCIDENTS, first, first + limit - 1, desc=True)
-    return [_decode_closed(data) for data in found]
+    return [decode_facts(data) for data in found]
 
 
 async def page(store: Store, first: int, limit: int) -> list[Incident]:
@@ -61,8 +61,9 @@ async def tell_once(store: Store, incident: Incident) -> bool:
 
     Raises one of `connection.UNAVAILABLE`.
     """
-    args = [keys.INCIDENT_PREFIX + incident.scope, incident.opened_at]
-    return bool(await store.tell_incident(keys=args[:1], args=args[1:]))
+    scope = incident.scope
+    key_names = [keys.INCIDENT_PREFIX + scope, keys.HELD_PREFIX + scope, keys.FEED]
+    return bool(await store.tell_incident(keys=key_names, args=[scope, incident.opened_at, keys.FEED_LENGTH]))
 
 
 async def close(store: Store, incident: Incident, now: int, reason: CloseReason) -> Incident | None:
@@ -72,15 +73,16 @@ async def close(store: Store, incident: Incident, now: int, reason: CloseReason)
     """
     scope = incident.scope
     key_names = [keys.INCIDENT_PREFIX + scope, keys.HELD_PREFIX + scope, keys.ABSENCES]
-    key_names += [keys.INCIDENTS, keys.CLOSED_INCIDENTS]
-    args = [scope, incident.opened_at, now, reason, LET_GO_AT_A_TIME, keys.CLOSED_INCIDENTS_KEPT]
+    key_names += [keys.INCIDENTS, keys.CLOSED_INCIDENTS, keys.FEED]
+    args = [scope, incident.opened_at, now, reason, LET_GO_AT_A_TIME, keys.CLOSED_INCIDENTS_KEPT, keys.FEED_LENGTH]
     while isinstance(answer := await store.close_incident(keys=key_names, args=args), int):
         if answer == _NOT_OPEN:
             return None
-    return _decode_closed(answer)
+    return decode_facts(answer)
 
 
-def _decode_closed(data: bytes) -> Incident:
+def decode_facts(data: bytes) -> Incident:
+    """Read an incident as the scripts write it to the feed and to those closed of late."""
     facts = _FACTS.decode(data)
     return _incident(facts, int(facts["missing"]))
 

@@ -62,7 +62,7 @@ HEARTBEAT_INTERVAL_MS = 5_000
 WORKER_ALIVE_MS = 20_000  # a worker silent for longer does not count
 WORKER_FORGOTTEN_MS = 86_400_000  # and is dropped from WORKERS after a day
 
-FEED = "rm:feed"  # stream: one entry a change, of all reviews, for consumers that follow along
+FEED = "rm:feed"  # stream: one entry a change, of all reviews, and one for each incident opened or closed
 FEED_LENGTH = 100_000  # about how many of the newest entries it keeps
 
 # Indexes: sorted sets of review ids, padded to sort as text, all with score 0.

@@ -9,8 +9,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from mirror.domain.feed import KINDS
 from mirror.domain.lifecycle import Status
 from service.api import schemas
+from service.api.feed import DEFAULT_LIMIT as DEFAULT_EVENTS
+from service.api.feed import MAX_LIMIT as MAX_EVENTS
 from service.api.parameters import DEFAULT_LIMIT, MAX_LIMIT
 from service.api.schemas import Schema, ref
 from service.auth import SECRET_HEADER
@@ -36,6 +39,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "not_found": (404, "There is nothing here, or the webhook's secret is missing or wrong."),
     "review_not_found": (404, "No delivery about this review has been applied, or not by then."),
     "history_trimmed": (404, "What is kept of its history does not reach back to that time."),
+    "cursor_expired": (410, "What followed the cursor is not kept any more: list all reviews, go on from that cursor."),
     "review_forgotten": (410, "The review was erased on demand, and stays so."),
     "method_not_allowed": (405, "The header Allow names the methods that are."),
     "body_timeout": (408, f"The body was not complete within {BODY_TIMEOUT_S:g} s."),
@@ -91,6 +95,11 @@ def _operations() -> list[tuple[str, str, dict[str, Any]]]:
         "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "How many at most."
     )
     cursor = _parameter("cursor", {"type": "string", "pattern": "^[0-9]{1,19}$"}, "`next` of the page before.")
+    list_cursor = _parameter(
+        "cursor",
+        {"type": "string", "pattern": "^[0-9]{1,19}(@[0-9]{1,15}-[0-9]{1,19})?$"},
+        "`next` of the page before.",
+    )
     of_business = _parameter("business_id", {"type": "string"}, "Of this business alone.")
     filters = [
         _parameter("business_id", {"type": "string"}, "Only reviews of this business."),
@@ -100,13 +109,18 @@ def _operations() -> list[tuple[str, str, dict[str, Any]]]:
     return [
         ("/webhooks/partoo", "post", _webhook()),
         ("/webhooks/partoo/{secret}", "post", _webhook(secret)),
-        ("/reviews", "get", _read("List reviews in the order of their ids", "ReviewPage", *filters, limit, cursor)),
+        (
+            "/reviews",
+            "get",
+            _read("List reviews in the order of their ids", "ReviewPage", *filters, limit, list_cursor),
+        ),
         ("/reviews/{id}", "get", _read("Show a review as it is mirrored, every field", "Review", in_path, at)),
         (
             "/reviews/{id}/changes",
             "get",
             _read("Show a review's history, newest first", "ChangePage", in_path, limit, cursor),
         ),
+        ("/feed", "get", _feed()),
         ("/stats", "get", _read("Tell what a deletion means: how absences ended", "Stats", of_business, limit)),
         ("/incidents", "get", _read("List reviews that vanished together", "IncidentPage", limit, cursor)),
         ("/healthz", "get", _open("Tell that this process answers", "Health")),
@@ -149,6 +163,25 @@ def _read(summary: str, schema: str, *parameters: dict[str, Any]) -> dict[str, A
         "parameters": list(parameters),
         "responses": {"200": _answer("As asked for.", ref(schema))} | _errors(*codes),
     }
+
+
+def _feed() -> dict[str, Any]:
+    position = {"anyOf": [{"const": "now"}, {"type": "string", "pattern": "^[0-9]{1,15}-[0-9]{1,19}$"}]}
+    most = {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": DEFAULT_EVENTS}
+    parameters = [
+        _parameter(
+            "cursor", position, "Where to go on: `cursor` of the answer before, or now. Without: the oldest kept."
+        ),
+        _parameter("limit", most, "How many at most."),
+        _parameter(
+            "wait", {"type": "string", "pattern": "^([0-9]{1,4}ms|[1-4]?[0-9]s|50s)$"}, "How long to wait, at most 50s."
+        ),
+        _parameter("kind", {"enum": list(KINDS)}, "Only events of this kind."),
+        _parameter("business_id", {"type": "string"}, "Only events of this business."),
+        _parameter("partner", {"type": "string"}, "Only events of this partner."),
+    ]
+    operation = _read("Follow every change, the oldest first", "FeedPage", *parameters)
+    return operation | {"responses": operation["responses"] | _errors("cursor_expired")}
 
 
 def _open(summary: str, schema: str | None) -> dict[str, Any]:

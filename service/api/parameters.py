@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from mirror.domain.feed import Position
 from mirror.domain.lifecycle import Status
 from mirror.domain.review import MAX_FILTER_CHARS
 from mirror.domain.wire import MAX_REVIEW_ID
@@ -18,9 +19,9 @@ def check_parameters(request: web.Request, *known: str) -> None:
     """Refuse a parameter that is unknown, or there twice: whichever counted, it might not be the one meant."""
     for name in request.query:
         if name not in known:
-            raise _bad_parameter(name, f"is unknown; known are: {', '.join(known)}")
+            raise bad_parameter(name, f"is unknown; known are: {', '.join(known)}")
         if len(request.query.getall(name)) > 1:
-            raise _bad_parameter(name, "is there more than once")
+            raise bad_parameter(name, "is there more than once")
 
 
 def filter_by(request: web.Request, name: str) -> str | None:
@@ -31,7 +32,7 @@ def filter_by(request: web.Request, name: str) -> str | None:
 
 def review_id(request: web.Request) -> int:
     text = request.match_info["id"]
-    if not re.fullmatch(r"[0-9]{1,19}", text) or int(text) > MAX_REVIEW_ID:
+    if not _is_id(text):
         raise ServiceError(404, "review_not_found", "a review's id is a whole number")
     return int(text)
 
@@ -40,10 +41,24 @@ def cursor(request: web.Request) -> int | None:
     return _whole_number(request, "cursor") if "cursor" in request.query else None
 
 
-def limit(request: web.Request) -> int:
-    number = _whole_number(request, "limit") if "limit" in request.query else DEFAULT_LIMIT
-    if not 1 <= number <= MAX_LIMIT:
-        raise _bad_parameter("limit", f"must be from 1 to {MAX_LIMIT}")
+def list_cursor(request: web.Request) -> tuple[int, Position | None]:
+    """Read where a list of reviews goes on: behind which id, and the feed's position when the list was begun."""
+    given = request.query.get("cursor")
+    if given is None:
+        return -1, None
+    after, _, position = given.partition("@")
+    if not _is_id(after):
+        raise bad_parameter("cursor", "must be `next` of the page before")
+    try:
+        return int(after), Position.read(position) if position else None
+    except ValueError:
+        raise bad_parameter("cursor", "must be `next` of the page before") from None
+
+
+def limit(request: web.Request, default: int = DEFAULT_LIMIT, most: int = MAX_LIMIT) -> int:
+    number = _whole_number(request, "limit") if "limit" in request.query else default
+    if not 1 <= number <= most:
+        raise bad_parameter("limit", f"must be from 1 to {most}")
     return number
 
 
@@ -54,7 +69,7 @@ def status(request: web.Request) -> Status | None:
     try:
         return Status(text)
     except ValueError:
-        raise _bad_parameter("status", f"must be one of {', '.join(Status)}") from None
+        raise bad_parameter("status", f"must be one of {', '.join(Status)}") from None
 
 
 def moment(request: web.Request) -> int | None:
@@ -68,15 +83,20 @@ def moment(request: web.Request) -> int | None:
         aware = read if read.tzinfo is not None else read.replace(tzinfo=UTC)
         return int(aware.timestamp() * 1000)
     except (ValueError, OverflowError):
-        raise _bad_parameter("at", "must be an ISO 8601 time, such as 2025-09-12T00:00:00Z") from None
+        raise bad_parameter("at", "must be an ISO 8601 time, such as 2025-09-12T00:00:00Z") from None
+
+
+def _is_id(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,19}", text) is not None and int(text) <= MAX_REVIEW_ID
 
 
 def _whole_number(request: web.Request, name: str) -> int:
     given = request.query[name]
-    if not re.fullmatch(r"[0-9]{1,19}", given) or int(given) > MAX_REVIEW_ID:
-        raise _bad_parameter(name, "must be a whole number")
+    if not _is_id(given):
+        raise bad_parameter(name, "must be a whole number")
     return int(given)
 
 
-def _bad_parameter(name: str, problem: str) -> ServiceError:
+def bad_parameter(name: str, problem: str) -> ServiceError:
+    """Make the answer to a parameter that cannot be used."""
     return ServiceError(400, "bad_parameter", f"the parameter {name[:100]!a} {problem}")

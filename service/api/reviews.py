@@ -5,7 +5,7 @@ from aiohttp import web
 from mirror.clock import iso
 from mirror.domain.history import HistoryTrimmedError, as_of, first_payload
 from mirror.domain.record import Record
-from mirror.storage import reads
+from mirror.storage import feed, reads
 from mirror.views import changes_view, record_view
 from service.api import parameters
 from service.app_keys import READ_STORE
@@ -50,20 +50,25 @@ async def list_reviews(request: web.Request) -> web.Response:
     """List reviews; those that Redis holds in no readable form are left out, named and logged."""
     authorize(request)
     parameters.check_parameters(request, "business_id", "status", "partner", "limit", "cursor")
-    after = parameters.cursor(request)
+    store = request.app[READ_STORE]
+    after, position = parameters.list_cursor(request)
+    if position is None:
+        # Taken before the list begins: the list and the feed from here on miss nothing together.
+        position = (await feed.bounds(store)).last
     query = reads.Query(
         limit=parameters.limit(request),
         business_id=parameters.filter_by(request, "business_id"),
         status=parameters.status(request),
         partner=parameters.filter_by(request, "partner"),
-        after=-1 if after is None else after,
+        after=after,
     )
-    page = await reads.page(request.app[READ_STORE], query)
+    page = await reads.page(store, query)
     for error in page.corrupt[:MAX_CORRUPT_TOLD]:
         tell_corrupt(request, error)
     answer = {
         "reviews": [record_view(record) for record in page.records],
-        "next": None if page.after is None else str(page.after),
+        "next": None if page.after is None else f"{page.after}@{position}",
+        "cursor": str(position),
     }
     corrupt = {"corrupt": [error.review_id for error in page.corrupt]} if page.corrupt else {}
     return json_response(answer | corrupt)

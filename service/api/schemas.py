@@ -85,6 +85,7 @@ ALL: dict[str, Schema] = {
         {"corrupt": _list(_WHOLE) | {"description": "Reviews left out: what Redis holds of them cannot be read."}},
         reviews=_list(ref("Review")),
         next=_CURSOR,
+        cursor=_TEXT | {"description": "Where the feed stood before the list was begun: go on there with GET /feed."},
     ),
     "Change": _object(
         version=_WHOLE,
@@ -106,6 +107,24 @@ ALL: dict[str, Schema] = {
         missing_for=_or_null(_SECONDS | {"description": "For how long the review was missing, in seconds."}),
     ),
     "ChangePage": _object(changes=_list(ref("Change")), next=_CURSOR),
+    "Event": _object(
+        specversion={"const": "1.0"},
+        id=_TEXT | {"description": "The review's id and version: the same however often the event is delivered."},
+        source=_TEXT,
+        type=_TEXT
+        | {"pattern": r"^reviewmirror\.", "description": "What happened, such as reviewmirror.review.vanished."},
+        subject=_TEXT | {"description": "The review's id, or an incident's scope."},
+        time=_MOMENT,
+        datacontenttype={"const": "application/json"},
+        data=_ANY
+        | {
+            "description": "Of a review: the change as in its history, and `status`, `certainty` and `review` right "
+            "after it, null where nothing of that is kept any more. Of one that was forgotten: its id alone."
+        },
+    ),
+    "FeedPage": _object(
+        events=_list(ref("Event")), cursor=_TEXT | {"description": "`cursor` of the next request; it stays valid."}
+    ),
     "Absences": _ABSENCES,
     "Stats": {
         "description": "How absences ended, over all, by partner and by business; or, asked for one business, its own.",

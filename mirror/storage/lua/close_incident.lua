@@ -1,6 +1,7 @@
 -- Closes an incident, in as many calls as its missing reviews need: each gets its grace from the first of them.
--- KEYS: the incident, its missing reviews, absences, open incidents, closed incidents
--- ARGV: its scope, when it was opened, now, why it closes, how many reviews to let go at a time, closed ones to keep
+-- KEYS: the incident, its missing reviews, absences, open incidents, closed incidents, feed
+-- ARGV: its scope, when it was opened, now, why it closes, how many reviews to let go at a time, closed ones to keep,
+--       feed length
 -- Returns the closed incident as JSON, 0 when reviews are left for the next call, -1 when it is not open any more.
 if redis.call('HGET', KEYS[1], 'opened_at') ~= ARGV[2] then
     return -1
@@ -26,4 +27,5 @@ redis.call('DEL', KEYS[1])
 redis.call('SREM', KEYS[4], ARGV[1])
 redis.call('ZADD', KEYS[5], closing_at, closed)
 redis.call('ZREMRANGEBYRANK', KEYS[5], 0, -ARGV[6] - 1)
+redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[7], '*', 'kind', 'incident.closed', 'facts', closed)
 return closed

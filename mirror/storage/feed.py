@@ -1,0 +1,133 @@
+"""Reading the feed: its entries from a cursor on, and what each of them stands for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from mirror.absence_views import incident_view
+from mirror.domain.changes import Change
+from mirror.domain.feed import FORGOTTEN, REPLAYED, Bounds, Entry, Position, Shown, state_after, state_in_history
+from mirror.domain.record import CorruptError, Record
+from mirror.storage import keys, reads
+from mirror.storage.decoding import decode_changes, decode_record, reading
+from mirror.storage.incidents import decode_facts
+from mirror.storage.store import Store
+
+# Changes of a review that are read along with its record: an entry is rarely further back when it is shown.
+_TAIL = 8
+_Tail = tuple[Record, list[Change]]  # a record, and the last changes of its history, the oldest first
+
+
+async def bounds(store: Store) -> Bounds:
+    """Tell what the feed holds. Raises one of `connection.UNAVAILABLE`."""
+    try:
+        return _bounds(await store.redis.xinfo_stream(keys.FEED))
+    except ResponseError as error:
+        if "no such key" in str(error):
+            return Bounds()
+        raise
+
+
+async def read(store: Store, after: Position, limit: int) -> list[Entry]:
+    """Read up to `limit` entries behind a cursor, the oldest first.
+
+    Raises CursorExpiredError where one that followed it is not kept any more, or one of `connection.UNAVAILABLE`.
+    """
+    async with store.redis.pipeline(transaction=True) as pipe:
+        pipe.xinfo_stream(keys.FEED)
+        pipe.xrange(keys.FEED, f"({after}", "+", limit)
+        info, entries = await pipe.execute(raise_on_error=False)
+    if isinstance(info, Exception) and "no such key" not in str(info):
+        raise info
+    if isinstance(entries, Exception):
+        raise entries
+    (Bounds() if isinstance(info, Exception) else _bounds(info)).check(after)
+    return [_entry(position, fields) for position, fields in entries]
+
+
+def _bounds(info: Mapping[str, object]) -> Bounds:
+    first, last = info["first-entry"], info["last-generated-id"]
+    # Redis 6 does not count what was added: then entries may be missing.
+    added = info.get("entries-added", -1)
+    return Bounds(
+        first=None if first is None else _position(first[0]),  # type: ignore[index]
+        last=_position(last),
+        trimmed=added != info["length"],
+    )
+
+
+def _position(value: object) -> Position:
+    return Position.read(value.decode() if isinstance(value, bytes) else str(value))
+
+
+def _entry(position: bytes, fields: Mapping[bytes, bytes]) -> Entry:
+    told = {name.decode(): value for name, value in fields.items()}
+    return Entry(
+        position=_position(position),
+        kind=told["kind"].decode(),
+        review_id=int(told.get("review_id", 0)),
+        version=int(told.get("version", 0)),
+        delivery_id=told.get("delivery_id", b"").decode(),
+        facts=_facts(told["facts"]) if "facts" in told else None,
+    )
+
+
+def _facts(data: bytes) -> dict[str, Any]:
+    incident = decode_facts(data)
+    return {"scope": incident.scope, **incident_view(incident)}
+
+
+async def show(store: Store, entries: Sequence[Entry]) -> list[Shown]:
+    """Read what entries stand for, in their order. Raises one of `connection.UNAVAILABLE`.
+
+    What cannot be read of a review is shown without its change: the entry itself is never left out.
+    """
+    wanted = sorted({entry.review_id for entry in entries if entry.facts is None and entry.kind != FORGOTTEN})
+    known = dict(zip(wanted, await _tails(store, wanted), strict=True)) if wanted else {}
+    return [await _show(store, entry, known.get(entry.review_id)) for entry in entries]
+
+
+async def _tails(store: Store, review_ids: Sequence[int]) -> list[_Tail | None]:
+    async with store.redis.pipeline(transaction=True) as pipe:
+        for review_id in review_ids:
+            pipe.get(keys.record(review_id))
+            pipe.lrange(keys.changes(review_id), -_TAIL, -1)
+        found = await pipe.execute(raise_on_error=False)
+    return [_tail(one, *pair) for one, pair in zip(review_ids, zip(found[::2], found[1::2], strict=True), strict=True)]
+
+
+def _tail(review_id: int, data: object, entries: object) -> _Tail | None:
+    try:
+        with reading(review_id):
+            for answer in (data, entries):
+                if isinstance(answer, Exception):
+                    raise answer
+            if not isinstance(data, bytes) or not isinstance(entries, list):
+                return None
+            return decode_record(review_id, data), decode_changes(review_id, entries)
+    except CorruptError:
+        return None
+
+
+async def _show(store: Store, entry: Entry, known: _Tail | None) -> Shown:
+    if known is None or known[0].forgotten_at is not None:
+        return Shown(entry)
+    record, tail = known
+    if entry.kind == REPLAYED:
+        return Shown(entry, None, record if record.version == entry.version else None)
+    change = next((one for one in tail if one.version == entry.version), None)
+    state = None if change is None else state_after(record, [one for one in tail if one.version > entry.version])
+    return Shown(entry, change, state) if state is not None else await _show_of_whole(store, entry)
+
+
+async def _show_of_whole(store: Store, entry: Entry) -> Shown:
+    try:
+        found = await reads.record_and_changes(store, entry.review_id)
+        if found is None or found[0].forgotten_at is not None:
+            return Shown(entry)
+        record, changes = found
+        change = next((one for one in changes if one.version == entry.version), None)
+        return Shown(entry, change, None if change is None else state_in_history(record, changes, entry.version))
+    except CorruptError:
+        return Shown(entry)
