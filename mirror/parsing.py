@@ -55,38 +55,17 @@ def switch(text: str) -> bool:
     return _SWITCH[text.lower()]
 
 
-def url(*schemes: str) -> Callable[[str], str]:
-    """Make a reader of URLs with one of these schemes."""
-
-    def parse(text: str) -> str:
-        starts = " or ".join(f"{scheme}://" for scheme in schemes)
-        try:
-            parts = urlsplit(text)
-            parts.port  # noqa: B018 - reading it is what checks it
-        except ValueError:
-            raise ValueError(f"must be a valid URL that starts with {starts}") from None
-        if (
-            re.search(r"\s", text)
-            or parts.scheme not in schemes
-            or not (parts.hostname or (parts.scheme == "unix" and parts.path))
-        ):
-            raise ValueError(f"must be a URL that starts with {starts}")
-        return text
-
-    return parse
-
-
-def redis_url(text: str) -> str:
-    """Read the URL of a Redis. Raises ValueError."""
-    parts = urlsplit(url("redis", "rediss", "unix")(text))
-    if parts.scheme == "unix":
-        if not re.fullmatch(r"(db=\d+)?", parts.query):
-            raise ValueError("takes no option but ?db=NUMBER")
-    elif parts.query:
-        # An option of redis-py's would override the deadlines that the service rests on.
-        raise ValueError("takes no options after a question mark; REDIS_TLS_VERIFY=off turns verification off")
-    elif not re.fullmatch(r"/?\d*", parts.path):
-        raise ValueError("must end with the number of a database, or without")
+def url(text: str) -> str:
+    """Read the URL of a web API, without a slash at its end or not. Raises ValueError."""
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError:
+        raise ValueError("must be a valid URL that starts with https:// or http://") from None
+    if re.search(r"\s", text) or parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError("must be a URL that starts with https:// or http://")
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("must be a URL without a user's name, without ? and without #")
     return text
 
 

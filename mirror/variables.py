@@ -7,6 +7,7 @@ import msgspec
 
 from mirror import parsing
 from mirror.domain.signature import parse_public_keys
+from mirror.redis_urls import redis_url
 
 # A web process keeps two for storing and nudging, and reads by others.
 FEWEST_CONNECTIONS = 3
@@ -34,7 +35,7 @@ VARIABLES = (
     Variable(
         "REDIS_URL",
         "",
-        parsing.redis_url,
+        redis_url,
         "Redis to use: redis://, rediss:// (TLS) or unix://. Empty: an embedded redis-server, for development.",
     ),
     Variable(
@@ -71,7 +72,7 @@ VARIABLES = (
         "Secret that a delivery must carry: /webhooks/partoo/SECRET, /webhooks/partoo?key=SECRET, or the custom header "
         "X-Webhook-Secret. Several, separated by commas, let one be rotated. Empty: none.",
     ),
-    Variable("PARTOO_API_URL", "", parsing.url("https", "http"), "Partoo's REST API. Empty: the one of PARTOO_ENV."),
+    Variable("PARTOO_API_URL", "", parsing.url, "Partoo's REST API. Empty: the one of PARTOO_ENV."),
     Variable(
         "PARTOO_API_KEY",
         "",

@@ -385,7 +385,10 @@ def test_a_redis_that_is_away_is_one_line_on_stderr(command: tuple[str, ...]) ->
 def test_a_bad_setting_is_one_line_on_stderr_and_status_2() -> None:
     shown = mirror("ftp://somewhere", "status")
     assert (shown.returncode, shown.stdout) == (2, "")
-    assert shown.stderr == "reviewmirror: REDIS_URL must be a URL that starts with redis:// or rediss:// or unix://\n"
+    assert len(shown.stderr.splitlines()) == 1
+    assert shown.stderr.startswith(
+        "reviewmirror: REDIS_URL must be a URL that starts with redis://, rediss:// or unix://"
+    )
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("trace", "--help"), ("status", "--help"), ("doctor", "--help")])
