@@ -47,12 +47,14 @@ def list_cursor(request: web.Request) -> tuple[int, Position | None]:
     if given is None:
         return -1, None
     after, _, position = given.partition("@")
-    if not _is_id(after):
-        raise bad_parameter("cursor", "must be `next` of the page before")
+    wrong = bad_parameter("cursor", "must be `next` of the page before")
+    if not re.fullmatch(r"[0-9]{1,19}", after):
+        raise wrong
     try:
-        return int(after), Position.read(position) if position else None
+        # Behind the highest id there is nothing, which is an answer too.
+        return min(int(after), MAX_REVIEW_ID), Position.read(position) if position else None
     except ValueError:
-        raise bad_parameter("cursor", "must be `next` of the page before") from None
+        raise wrong from None
 
 
 def limit(request: web.Request, default: int = DEFAULT_LIMIT, most: int = MAX_LIMIT) -> int:
