@@ -95,5 +95,7 @@ def _by_clock_or_time(found: Order, case: Case, windows: Windows) -> Certainty:
 
 
 def _by_time(case: Case, windows: Windows) -> Certainty:
-    quiet = case.at - (case.record.delivered_at or case.record.last_received_at)
+    # What failed at first was sent then, not when it was accepted.
+    sent_at = case.at if case.delivery.offered_at is None else min(case.at, case.delivery.offered_at)
+    quiet = sent_at - (case.record.delivered_at or case.record.last_received_at)
     return Certainty.UNPROVEN if quiet < windows.late else Certainty.PROVEN

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.domain.changes import Change, Kind, Source
+from mirror.domain.changes import Certainty, Change, Kind, Source
 from mirror.domain.decisions import Asking, Decision
 from mirror.domain.grace import Check, make_check
 from mirror.domain.history import first_payload, replay
@@ -119,7 +119,7 @@ def test_a_gone_review_comes_back_and_tells_how_long_it_was_missing() -> None:
 
 
 def test_doubt_about_an_absence_stays_with_the_review_that_is_gone() -> None:
-    odd = make_deletion(LIVE, "2020-01-01T00:00:00Z")
+    odd = make_deletion(LIVE, "2025-08-01T00:00:00Z")  # before the edit that LIVE shows
     decision = last(report(LIVE, START), report(odd, START), check(START + GRACE, START))
     assert decision.change is not None
     assert decision.change.ambiguous
@@ -204,9 +204,10 @@ def test_an_absence_that_is_checked_when_its_grace_is_over_is_always_gone(steps:
 def test_a_return_that_was_first_offered_before_the_grace_was_over_is_a_return() -> None:
     over = START + DAY + GRACE
     story = [report(LIVE, START), report(DELETED, START + DAY), check(over, START + DAY)]
-    again = report(LIVE, over + 2 * MINUTE)
+    again = report(LIVE | {"rating": 1}, over + 2 * MINUTE)
     assert last(*story, msgspec.structs.replace(again, offered_at=over - 1)).outcome == "reappeared"
-    assert last(*story, msgspec.structs.replace(again, offered_at=START + DAY - 1)).outcome == "stale"
+    late = last(*story, msgspec.structs.replace(again, offered_at=START + DAY - 1))
+    assert (late.outcome, late.certainty) == ("stale", Certainty.UNPROVEN)
 
 
 def test_the_end_of_grace_leaves_a_question_to_partoo_open() -> None:
