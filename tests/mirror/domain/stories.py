@@ -13,7 +13,7 @@ from mirror.domain.lifecycle import TRANSITIONS, Trigger
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.reducer import reduce
 
-START = 1_760_000_000_000
+START = 1_760_000_000_000  # 2025-10-09T08:53:20Z
 SECOND = 1_000
 MINUTE = 60 * SECOND
 DAY = 24 * 60 * MINUTE
@@ -63,6 +63,12 @@ def ambiguous(decision: Decision) -> bool:
     assert decision.change is not None
     assert decision.change.ambiguous == decision.record.ambiguous
     return decision.change.ambiguous
+
+
+def received(record: Record, minute: float, **updates: Any) -> Record:
+    """Return a record after a delivery at that minute which changed nothing but the given fields."""
+    at = START + round(minute * MINUTE)
+    return msgspec.structs.replace(record, last_received_at=at, delivered_at=at, **updates)
 
 
 def after_grace(record: Record) -> Record:

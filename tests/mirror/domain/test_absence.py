@@ -55,9 +55,18 @@ def test_an_absence_that_a_delivery_has_overtaken_changes_nothing() -> None:
 
 
 def test_what_vanishes_is_the_review_as_it_is_when_the_absence_is_applied() -> None:
-    decision = last(told(LIVE, 0), told(EDITED, MINUTE), absent(LIVE, DAY))
+    decision = last(told(LIVE, 0), told(EDITED, MINUTE), absent(LIVE, DAY + MINUTE))
     assert decision.outcome == "vanished"
     assert (decision.record.last_live, decision.record.review) == (EDITED, EDITED | {"state": "deleted"})
+
+
+def test_an_absence_proves_nothing_about_a_review_that_is_new_or_changed_within_the_day() -> None:
+    for story in ([told(LIVE, 0)], [told(LIVE, 0), told(EDITED, 5 * DAY)]):
+        at = story[-1].received_at - START
+        decision = last(*story, absent(LIVE, at + DAY - SECOND))
+        assert (decision.outcome, decision.record.status) == ("stale", Status.LIVE)
+        assert decision.reason == "Partoo's search may omit what is new or changed within a day"
+        assert decision.question.asking is Asking.KEEP
 
 
 def test_an_absence_of_a_review_that_is_missing_already_says_nothing_new() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mirror.domain.changes import Change, Kind, Source
+from mirror.domain.changes import Certainty, Change, Kind, Source
 from mirror.domain.clocks import filter_clock
 from mirror.domain.decisions import MAX_DELETE_DATES
 from mirror.domain.lifecycle import Status
@@ -36,6 +36,7 @@ from tests.mirror.domain.stories import (
     deliver,
     last,
     outcomes,
+    received,
     tell,
 )
 from tests.support import make_deletion, make_review
@@ -60,7 +61,10 @@ def test_a_review_first_seen_live_is_live() -> None:
         first_seen_at=START,
         last_changed_at=START,
         last_received_at=START,
+        since=START,
+        live_since=START,
         live_received_at=START,
+        delivered_at=START,
     )
     assert decision.record.live_snapshot == LIVE
 
@@ -78,6 +82,8 @@ def test_a_review_first_seen_deleted_is_missing_since_then_and_has_no_live_snaps
         last_changed_at=START + 3 * MINUTE,
         last_received_at=START + 3 * MINUTE,
         missing_since=START + 3 * MINUTE,
+        since=START + 3 * MINUTE,
+        delivered_at=START + 3 * MINUTE,
         delete_dates=(f'"{D10}"',),
     )
     assert record.live_snapshot is None
@@ -105,17 +111,15 @@ def test_a_plain_duplicate_of_a_live_review_is_unchanged_and_only_the_times_of_r
 
     assert again.outcome == "unchanged"
     assert again.change is None
-    assert again.record == msgspec.structs.replace(
-        first.record, last_received_at=START + 7 * MINUTE, live_received_at=START + 7 * MINUTE
-    )
+    assert again.record == received(first.record, 7, live_received_at=START + 7 * MINUTE)
 
 
-def test_a_plain_duplicate_of_a_deletion_is_unchanged_and_only_the_time_of_receipt_moves() -> None:
+def test_a_plain_duplicate_of_a_deletion_is_unchanged_and_only_the_times_of_receipt_move() -> None:
     vanished, again = tell((LIVE, 0), (DELETED, 5), (DELETED, 9))[1:]
 
     assert again.outcome == "unchanged"
     assert again.change is None
-    assert again.record == msgspec.structs.replace(vanished.record, last_received_at=START + 9 * MINUTE)
+    assert again.record == received(vanished.record, 9)
 
 
 def test_a_plain_duplicate_of_a_deletion_leaves_a_gone_review_gone() -> None:
@@ -123,7 +127,7 @@ def test_a_plain_duplicate_of_a_deletion_leaves_a_gone_review_gone() -> None:
     again = last((DELETED, 20_000), record=gone)
 
     assert again.outcome == "unchanged"
-    assert again.record == msgspec.structs.replace(gone, last_received_at=START + 20_000 * MINUTE)
+    assert again.record == received(gone, 20_000)
 
 
 def test_the_order_of_keys_at_any_depth_does_not_make_a_difference() -> None:
@@ -164,13 +168,32 @@ def test_values_that_differ_in_json_are_a_difference_in_known_and_unknown_fields
 # Rows 3 and 4: live, and shown
 
 
-def test_a_live_review_with_an_older_clock_is_stale_and_leaves_everything_but_the_time_of_receipt() -> None:
+def test_a_live_review_with_an_older_clock_is_stale_and_leaves_everything_but_receipt_and_certainty() -> None:
     first, stale = tell((LIVE, 0), (OLDER, 1))
 
     assert stale.outcome == "stale"
     assert stale.change is None
     assert stale.reason == "its clock is older than the mirrored one"
-    assert stale.record == msgspec.structs.replace(first.record, last_received_at=START + MINUTE)
+    assert stale.certainty is Certainty.UNPROVEN
+    assert stale.record == received(first.record, 1, unproven=True)
+
+
+def test_a_stale_copy_of_a_state_known_from_before_leaves_the_certainty_as_it_is() -> None:
+    *_, edited, stale = tell((LIVE, 0), (NEWER, 1), (LIVE, 2))
+    assert (stale.outcome, stale.certainty) == ("stale", Certainty.PROVEN)
+    assert stale.record == received(edited.record, 2)
+
+
+@pytest.mark.parametrize(("after_ms", "outcome"), [(-1, "stale"), (0, "updated"), (1, "updated")])
+def test_an_older_clock_keeps_a_live_review_out_only_within_the_late_window_of_the_newer_state(
+    after_ms: int, outcome: str
+) -> None:
+    minute = (WINDOWS.late + after_ms) / MINUTE
+    # A copy or another stale delivery does not renew the window.
+    decision = last((LIVE, 0), (LIVE, 60), (OLDER | {"rating": 0}, 61), (OLDER, minute))
+    assert decision.outcome == outcome
+    assert decision.certainty is Certainty.UNPROVEN
+    assert decision.record.certainty is Certainty.UNPROVEN
 
 
 @pytest.mark.parametrize("shown", [EQUAL, NEWER], ids=["equal clock", "newer clock"])
@@ -219,17 +242,27 @@ def test_without_a_readable_clock_on_either_side_the_order_of_arrival_decides(va
     assert outcomes((unclocked, 0), (clockless(OLDER, value), 1)) == ["first_seen", "updated"]
 
 
-@pytest.mark.parametrize("value", NO_CLOCK)
-def test_where_update_date_cannot_be_read_date_is_the_clock(value: Any) -> None:
+@pytest.mark.parametrize("value", [..., None, ""])
+def test_where_neither_side_has_an_update_date_date_is_the_clock(value: Any) -> None:
     mirrored = make_review(update_date=value, date="2025-07-01T10:00:00+00:00")
     older = make_review(update_date=value, date="2025-07-01T09:59:59+00:00", rating=1)
     assert outcomes((mirrored, 0), (older, 1)) == ["first_seen", "stale"]
-    assert outcomes((older, 0), (mirrored, 1)) == ["first_seen", "updated"]
+    newer = last((older, 0), (mirrored, 1))
+    assert (newer.outcome, newer.certainty) == ("updated", Certainty.PROVEN)
+
+
+@pytest.mark.parametrize("value", ["yesterday", "2025-13-01T00:00:00Z", "2025-09-05T10:12:00 UTC", 1_757_000_000, True])
+def test_an_update_date_that_cannot_be_read_gives_no_way_to_date(value: Any) -> None:
+    mirrored = make_review(update_date=value, date="2025-07-01T10:00:00+00:00")
+    for other in (value, ..., "2025-09-04T10:00:00Z"):
+        for date in ("2025-07-01T09:59:59+00:00", "2025-07-01T10:00:01+00:00"):
+            decision = last((mirrored, 0), (make_review(update_date=other, date=date, rating=1), 1))
+            assert (decision.outcome, decision.certainty) == ("updated", Certainty.UNPROVEN)
 
 
 def test_update_date_goes_before_date() -> None:
     mirrored = make_review(update_date="2025-09-04T10:00:00Z", date="2025-07-01T10:00:00Z")
-    later_date_only = make_review(update_date="2025-09-04T09:00:00Z", date="2025-12-01T10:00:00Z")
+    later_date_only = make_review(update_date="2025-09-04T09:00:00Z", date="2025-07-02T10:00:00Z")
     assert outcomes((mirrored, 0), (later_date_only, 1)) == ["first_seen", "stale"]
 
 
@@ -242,9 +275,11 @@ def test_update_date_goes_before_date() -> None:
         ("2025-09-04T10:59:59.999999+03:00", "stale"),  # the greater text, the earlier moment
         ("2025-09-04T02:00:00-06:00", "updated"),  # the smaller text, the same moment
         ("2025-09-03T23:00:00-10:00", "updated"),  # the day before, yet later
-        ("2025-09-04", "stale"),  # a day alone is its midnight
-        ("0001-01-01T00:00:00+14:00", "stale"),
-        ("9999-12-31T23:59:59.999999-14:00", "updated"),
+        ("2025-09-04", "updated"),  # a day alone is not older than a moment of it
+        ("2025-09-03", "stale"),
+        ("2025-07-01T16:10:23.155999+02:00", "updated"),  # before the review's own date: proves nothing
+        ("0001-01-01T00:00:00+14:00", "updated"),
+        ("9999-12-31T23:59:59.999999-14:00", "updated"),  # long after its receipt: proves nothing
     ],
 )
 def test_clocks_are_compared_as_moments_whatever_their_offset(update_date: str, outcome: str) -> None:
@@ -284,7 +319,11 @@ def test_a_deletion_makes_a_live_review_missing_and_keeps_its_last_live_snapshot
         last_received_at=START + 5 * MINUTE,
         last_live=LIVE,
         missing_since=START + 5 * MINUTE,
+        unproven=True,  # it was deleted before LIVE was received, which may be the review come back
+        since=START + 5 * MINUTE,
+        live_since=START,
         live_received_at=START,
+        delivered_at=START + 5 * MINUTE,
         delete_dates=(f'"{D10}"',),
     )
     assert vanished.record.live_snapshot == LIVE
@@ -302,7 +341,8 @@ def test_a_late_copy_of_an_old_deletion_is_stale_by_its_delete_date_alone(field:
     assert late.outcome == "stale"
     assert late.change is None
     assert late.reason == "an earlier absence already had its delete_date"
-    assert late.record == msgspec.structs.replace(back.record, last_received_at=START + 101 * MINUTE)
+    assert late.certainty is Certainty.UNPROVEN
+    assert late.record == received(back.record, 101, unproven=True)
 
 
 def test_the_delete_date_of_any_earlier_absence_counts_not_only_the_last() -> None:
@@ -331,9 +371,26 @@ def test_the_delete_date_of_a_stale_deletion_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("delete_date", [5, 5.0, "soon", "", {"at": D10}, [D10], False])
-def test_a_delete_date_of_an_odd_shape_still_tells_a_late_copy(delete_date: Any) -> None:
+def test_a_delete_date_that_is_no_instant_does_not_make_a_deletion_stale_but_its_copy_is_ambiguous(
+    delete_date: Any,
+) -> None:
     deletion = UNDATED | {"delete_date": delete_date}
-    assert outcomes((LIVE, 0), (deletion, 10), (LIVE, 100), (deletion, 101))[-1] == "stale"
+    again = last((LIVE, 0), (deletion, 10), (LIVE, 100), (deletion, 101))
+    assert (again.outcome, again.certainty) == ("vanished", Certainty.AMBIGUOUS)
+
+
+@pytest.mark.parametrize(
+    "notation", ["2025-09-10T18:15:00Z", "2025-09-10T18:15:00", "2025-09-10T20:15:00.000+02:00", "2025-09-10T18:15"]
+)
+def test_a_late_copy_of_a_deletion_is_told_by_the_instant_of_its_delete_date_not_by_its_notation(notation: str) -> None:
+    late = last((LIVE, 0), (DELETED, 10), (LIVE, 100), (make_deletion(LIVE, notation), 30 * DAY / MINUTE))
+    assert (late.outcome, late.certainty) == ("stale", Certainty.UNPROVEN)
+
+
+def test_a_delete_date_after_its_receipt_proves_no_late_copy() -> None:
+    future = make_deletion(LIVE, "2099-01-01T00:00:00Z")
+    again = last((LIVE, 0), (future, 10), (LIVE, 100), (future, 2 * DAY / MINUTE))
+    assert (again.outcome, again.certainty) == ("vanished", Certainty.UNPROVEN)
 
 
 def test_delete_dates_of_different_types_are_different_delete_dates() -> None:

@@ -2,19 +2,20 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
-from mirror.domain.changes import Kind
+from mirror.domain.changes import Certainty, Kind
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record
 from tests.mirror.domain.reviews import D10, D12, DELETED, EQUAL, LIVE, NEWER, OLDER, UNDATED, absent_records, clockless
 from tests.mirror.domain.stories import (
     MINUTE,
     START,
+    WINDOWS,
     ambiguous,
     last,
     outcomes,
+    received,
     tell,
 )
 from tests.support import make_deletion
@@ -27,7 +28,7 @@ def test_a_reappearance_identical_to_the_state_before_deletion_is_applied(record
     back = last((LIVE, 300), record=record)
 
     assert back.outcome == "reappeared"
-    assert not ambiguous(back)
+    assert back.certainty is Certainty.UNPROVEN
     assert back.change is not None
     assert back.change.fields == {}
     assert back.change.missing_for == 180 * MINUTE
@@ -41,7 +42,11 @@ def test_a_reappearance_identical_to_the_state_before_deletion_is_applied(record
         last_changed_at=START + 300 * MINUTE,
         last_received_at=START + 300 * MINUTE,
         reappearances=1,
+        unproven=True,
+        since=START + 300 * MINUTE,
+        live_since=START + 300 * MINUTE,
         live_received_at=START + 300 * MINUTE,
+        delivered_at=START + 300 * MINUTE,
         delete_dates=(f'"{D10}"',),
         previous_states=back.record.previous_states,
     )
@@ -54,7 +59,17 @@ def test_a_reappearance_older_than_the_last_live_snapshot_is_stale(record: Recor
     assert stale.outcome == "stale"
     assert stale.change is None
     assert stale.reason == "its clock is older than the last live snapshot's"
-    assert stale.record == msgspec.structs.replace(record, last_received_at=START + 300 * MINUTE)
+    assert stale.certainty is Certainty.UNPROVEN
+    assert stale.record == received(record, 300, unproven=True)
+
+
+@pytest.mark.parametrize("record", absent_records())
+@pytest.mark.parametrize(("after_ms", "outcome"), [(-1, "stale"), (0, "reappeared")])
+def test_an_older_clock_keeps_a_return_out_only_within_the_late_window_of_the_live_snapshot(
+    record: Record, after_ms: int, outcome: str
+) -> None:
+    decision = last((OLDER, (WINDOWS.late + after_ms) / MINUTE), record=record)
+    assert (decision.outcome, decision.certainty) == (outcome, Certainty.UNPROVEN)
 
 
 @pytest.mark.parametrize("record", absent_records())
@@ -134,11 +149,22 @@ def test_a_differing_deletion_updates_an_absence_unless_its_delete_date_is_older
 
 
 @pytest.mark.parametrize("record", absent_records())
-def test_a_deletion_older_than_the_mirrored_one_is_stale_and_leaves_everything_but_the_time(record: Record) -> None:
+def test_a_deletion_older_than_the_mirrored_one_is_stale_and_leaves_everything_but_receipt_and_certainty(
+    record: Record,
+) -> None:
     stale = last((make_deletion(EQUAL, "2025-09-09T00:00:00Z"), 200), record=record)
     assert stale.change is None
     assert stale.reason == "its delete_date is older than the mirrored one"
-    assert stale.record == msgspec.structs.replace(record, last_received_at=START + 200 * MINUTE)
+    assert stale.certainty is Certainty.UNPROVEN
+    assert stale.record == received(record, 200, unproven=True)
+
+
+@pytest.mark.parametrize("record", absent_records())
+def test_a_deletion_older_than_the_mirrored_one_is_applied_once_no_late_copy_of_it_is_possible(record: Record) -> None:
+    older = make_deletion(EQUAL, "2025-09-09T00:00:00Z")
+    assert last((older, 120 + (WINDOWS.late - 1) / MINUTE), record=record).outcome == "stale"
+    applied = last((older, 120 + WINDOWS.late / MINUTE), record=record)
+    assert (applied.outcome, applied.certainty) == ("updated", Certainty.UNPROVEN)
 
 
 @pytest.mark.parametrize("record", absent_records())

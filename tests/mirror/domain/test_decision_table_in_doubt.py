@@ -4,11 +4,15 @@ from typing import Any
 
 import pytest
 
-from mirror.domain.previous_states import MAX_STATES
-from mirror.domain.record import Windows
+from mirror.domain.changes import Certainty
+from mirror.domain.previous_states import MAX_STATES, find, fingerprint
+from mirror.domain.record import PreviousState, Windows
 from tests.mirror.domain.reviews import D10, D12, DELETED, EQUAL, LIVE, NEWER, OLDER, UNDATED, clockless
 from tests.mirror.domain.stories import (
+    DAY,
     MINUTE,
+    SECOND,
+    START,
     WINDOWS,
     ambiguous,
     last,
@@ -62,22 +66,30 @@ def test_a_redelivery_window_of_zero_puts_no_reappearance_in_doubt() -> None:
     assert not ambiguous(last((LIVE, 0), (DELETED, 0), (LIVE, 0), windows=windows))
 
 
-# Ambiguous (b): back to a state already left, with the same clock, soon
+# Ambiguous (b): back to a previous state
 
 
-@pytest.mark.parametrize(("after_ms", "in_doubt"), [(-1, True), (0, True), (1, False)])
-def test_a_return_to_a_state_already_left_is_in_doubt_within_the_reorder_window(
-    after_ms: int, *, in_doubt: bool
+@pytest.mark.parametrize("windows", [Windows(reorder=90_000, late=600_000), Windows(reorder=600_000, late=90_000)])
+@pytest.mark.parametrize(
+    ("after_ms", "certainty"), [(-1, Certainty.AMBIGUOUS), (0, Certainty.AMBIGUOUS), (1, Certainty.UNPROVEN)]
+)
+def test_a_return_to_a_previous_state_is_ambiguous_within_the_longer_window_and_unproven_later(
+    windows: Windows, after_ms: int, certainty: Certainty
 ) -> None:
-    back = last((LIVE, 0), (EQUAL, 5), (LIVE, 5 + (WINDOWS.reorder + after_ms) / MINUTE))
-    assert back.outcome == "updated"
+    back = last((LIVE, 0), (EQUAL, 5), (LIVE, 5 + (600_000 + after_ms) / MINUTE), windows=windows)
+    assert (back.outcome, back.certainty) == ("updated", certainty)
     assert back.record.review == LIVE
-    assert ambiguous(back) is in_doubt
 
 
-def test_the_reorder_window_runs_from_the_last_copy_of_the_state_being_left() -> None:
-    assert ambiguous(last((LIVE, 0), (EQUAL, 5), (EQUAL, 10), (LIVE, 11)))
-    assert not ambiguous(last((LIVE, 0), (EQUAL, 5), (EQUAL, 10), (LIVE, 12)))
+def test_the_window_of_a_return_runs_from_when_that_state_was_left_not_from_copies_of_the_next() -> None:
+    copy = (EQUAL, WINDOWS.late / MINUTE)
+    assert ambiguous(last((LIVE, 0), (EQUAL, 5), copy, (LIVE, 5 + WINDOWS.late / MINUTE)))
+    assert not ambiguous(last((LIVE, 0), (EQUAL, 5), copy, (LIVE, 6 + WINDOWS.late / MINUTE)))
+
+
+def test_a_return_to_a_previous_state_is_never_proven_however_late_it_comes() -> None:
+    back = last((LIVE, 0), (EQUAL, 5), (LIVE, 365 * DAY / MINUTE))
+    assert back.certainty is Certainty.UNPROVEN
 
 
 def test_a_return_to_any_state_left_with_the_same_clock_is_in_doubt_not_only_to_the_last() -> None:
@@ -94,27 +106,32 @@ def test_a_state_from_before_the_clock_rose_is_stale_not_in_doubt() -> None:
     assert outcomes((LIVE, 0), (EQUAL, 0.1), (NEWER, 0.2), (LIVE, 0.3))[-1] == "stale"
 
 
-def test_states_left_before_the_clock_rose_are_forgotten() -> None:
-    assert last((LIVE, 0), (EQUAL, 0.1), (NEWER, 0.2)).record.previous_states == ()
+def test_previous_states_are_remembered_also_when_the_clock_has_risen_since() -> None:
+    record = last((LIVE, 0), (EQUAL, 0.1), (NEWER, 0.2)).record
+    assert find(record, LIVE) == PreviousState(fingerprint(LIVE), START, START + 6 * SECOND)
+    assert find(record, EQUAL) == PreviousState(fingerprint(EQUAL), START + 6 * SECOND, START + 12 * SECOND)
+    assert find(record, NEWER) is None
 
 
 def test_without_clocks_a_quick_return_to_a_state_already_left_is_in_doubt() -> None:
     assert ambiguous(last((clockless(LIVE), 0), (clockless(EQUAL), 1), (clockless(LIVE), 2)))
 
 
-def test_a_reappearance_as_a_state_left_before_the_last_live_snapshot_is_in_doubt_within_the_reorder_window() -> None:
-    assert ambiguous(last((LIVE, 0), (EQUAL, 1), (make_deletion(EQUAL), 1.5), (LIVE, 2)))
-    assert not ambiguous(last((LIVE, 0), (EQUAL, 1), (make_deletion(EQUAL), 1.5), (LIVE, 3)))
+def test_a_reappearance_as_a_state_before_the_last_live_snapshot_is_ambiguous_within_the_late_window() -> None:
+    story = [(LIVE, 0), (EQUAL, 1), (make_deletion(EQUAL), 1.5)]
+    assert ambiguous(last(*story, (LIVE, 1 + WINDOWS.late / MINUTE)))
+    later = last(*story, (LIVE, 1.1 + WINDOWS.late / MINUTE))
+    assert later.certainty is Certainty.UNPROVEN
 
 
 def test_a_reappearance_that_differs_leaves_the_last_live_snapshot_as_an_update_would() -> None:
     assert ambiguous(last((LIVE, 0), (DELETED, 1), (EQUAL, 100), (LIVE, 101)))
 
 
-def test_an_identical_reappearance_keeps_the_states_left_before_it() -> None:
+def test_an_identical_reappearance_keeps_the_states_before_it() -> None:
     story = [(LIVE, 0), (EQUAL, 1), (make_deletion(EQUAL), 100), (EQUAL, 200)]
     assert ambiguous(last(*story, (LIVE, 201)))
-    assert not ambiguous(last(*story, (LIVE, 202)))
+    assert last(*story, (LIVE, 2 + WINDOWS.late / MINUTE)).certainty is Certainty.UNPROVEN
 
 
 def test_only_the_newest_states_left_are_remembered() -> None:
@@ -164,7 +181,7 @@ def test_a_deletion_of_a_review_without_a_clock_is_not_in_doubt() -> None:
     assert not ambiguous(last((clockless(LIVE), 0), (make_deletion(LIVE, "1990-01-01T00:00:00Z"), 10)))
 
 
-def test_an_undated_deletion_that_returns_within_the_reorder_window_is_in_doubt() -> None:
+def test_an_undated_deletion_that_returns_while_a_late_copy_is_possible_is_ambiguous() -> None:
     # design, case (b): equal clocks, accepted close together, equal to a state already left.
     *_, back, again = tell((LIVE, 0), (UNDATED, 120), (LIVE, 240), (UNDATED, 241))
 
@@ -173,8 +190,9 @@ def test_an_undated_deletion_that_returns_within_the_reorder_window_is_in_doubt(
     assert ambiguous(again)
 
 
-def test_an_undated_deletion_that_returns_after_the_reorder_window_is_not_in_doubt() -> None:
-    assert not ambiguous(last((LIVE, 0), (UNDATED, 120), (LIVE, 240), (UNDATED, 242)))
+def test_an_undated_deletion_that_returns_once_no_late_copy_is_possible_is_unproven() -> None:
+    again = last((LIVE, 0), (UNDATED, 120), (LIVE, 240), (UNDATED, 241 + WINDOWS.late / MINUTE))
+    assert again.certainty is Certainty.UNPROVEN
 
 
 def test_what_was_in_doubt_about_an_absence_stays_in_doubt_when_it_is_updated() -> None:

@@ -188,7 +188,7 @@ def test_a_dead_letter_leaves_a_known_record_untouched() -> None:
 
 
 def test_unchanged_and_stale_entries_are_decisions_without_a_change() -> None:
-    older = LIVE | {"update_date": "2020-01-01T00:00:00Z"}
+    older = LIVE | {"update_date": "2025-08-01T00:00:00Z"}
     settled = settle(None, [entry(make_body(one), n) for n, one in enumerate([LIVE, LIVE, older])], WINDOWS)
     assert [decision.outcome for decision in settled.decisions] == ["first_seen", "unchanged", "stale"]
     assert len(settled.changes) == 1

@@ -22,8 +22,8 @@ STATES = st.sampled_from([LIVE, EDITED, GONE, make_deletion(EDITED, "2025-10-01T
 
 
 def public(record: Record | None) -> dict[str, Any] | None:
-    """What readers see of a record; when the last delivery came is not part of a history."""
-    return None if record is None else record_view(record) | {"last_received_at": None}
+    """What readers see of a record; what a delivery that changed nothing leaves in it is not part of a history."""
+    return None if record is None else record_view(record) | {"last_received_at": None, "certainty": None}
 
 
 @settings(deadline=None, max_examples=200)
