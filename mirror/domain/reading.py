@@ -3,8 +3,10 @@
 A reading has what a delivery lacks: it is known for which moment it speaks. But the search that answers may lag behind
 the webhooks, and may leave things out. So it is compared by value (`mirror.domain.values`), and
 - one that a delivery or a later reading has overtaken changes nothing;
-- while the search may lag, one that differs only counts where its clock is newer, or where the mirrored state is
-  ambiguous; else it may show what a delivery has just left, and Partoo is asked again later;
+- while the search may lag, one that differs only counts where its clock is newer; else it may show what a delivery has
+  just left, and Partoo is asked again later;
+- an ambiguous state is put right sooner, though not for certain: as soon as the state before it would have to be shown
+  for longer after its end than it lasted;
 - one that agrees proves what is mirrored.
 
 An absence is a reading of another kind: Partoo showed the review nowhere. It says less, so it is applied as a deletion
@@ -124,7 +126,7 @@ def _take(case: Case, merged: Merged, asked: _Asked, windows: Windows) -> Decisi
     if not delta.fields:
         return _agreed(case, lag_over_at if lags else 0, known)
     proven = not lags or _is_newer(case)
-    if not (proven or record.ambiguous):
+    if not (proven or _is_put_right_early(case, asked)):
         reason = "Partoo's search may not show yet what a delivery has told"
         return _refuse(case, reason, Question(Asking.ASK, _next_look(case, asked, lag_over_at)))
     certainty = Certainty.AMBIGUOUS if asked.absent else Certainty.PROVEN if proven else Certainty.UNPROVEN
@@ -158,6 +160,23 @@ def _refuse(case: Case, reason: str, question: Question) -> Decision:
 def _next_look(case: Case, asked: _Asked, lag_over_at: int) -> int:
     """Wait as long again as since the delivery, until the search must have caught up."""
     return min(lag_over_at, 2 * asked.observed_at - case.delivered_at)
+
+
+def _is_put_right_early(case: Case, asked: _Asked) -> bool:
+    """Tell whether an ambiguous state is more likely a late copy than one that a lagging search does not show yet.
+
+    A lagging search would have to be behind by just so much that it falls into the time of the state before.
+    """
+    record = case.record
+    return record.ambiguous and _lasted_ms(record) <= asked.observed_at - case.delivered_at
+
+
+def _lasted_ms(record: Record) -> int:
+    """Tell how long the state lasted that the last change has replaced."""
+    if record.status is not Status.LIVE:
+        return (record.missing_since or record.since) - record.live_since
+    last = record.previous_states[-1:]
+    return last[0].until - last[0].since if last else record.since
 
 
 def _is_newer(case: Case) -> bool:

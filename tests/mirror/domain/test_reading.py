@@ -81,11 +81,19 @@ def test_an_ambiguous_return_that_partoo_confirms_is_no_longer_ambiguous_and_his
 
 def test_an_ambiguous_return_that_partoo_denies_is_taken_back() -> None:
     told: list[Told] = [("webhook", LIVE, 0), ("webhook", DELETION, MINUTE), ("webhook", LIVE, 2 * MINUTE)]
-    decision = last(*told, ("verification", DELETION, 3 * MINUTE))
+    decision = last(*told, ("verification", DELETION, 4 * MINUTE))
     assert decision.outcome == "vanished"
     assert decision.record.status is Status.MISSING
     assert decision.record.last_live == LIVE
-    assert not decision.record.ambiguous
+    assert (decision.record.certainty, decision.question.asking) == (Certainty.UNPROVEN, Asking.ASK)
+
+
+def test_while_a_lagging_search_may_still_show_the_state_before_an_ambiguous_one_stays() -> None:
+    told: list[Told] = [("webhook", LIVE, 0), ("webhook", DELETION, MINUTE), ("webhook", LIVE, 2 * MINUTE)]
+    decision = last(*told, ("verification", DELETION, 2 * MINUTE + 30 * SECOND))
+    assert (decision.outcome, decision.record.ambiguous) == ("stale", True)
+    # Asked again after as long as since the delivery.
+    assert decision.question.not_before == START + 3 * MINUTE - 200
 
 
 @pytest.mark.parametrize("asked_before", [0, OVERTAKEN_MS - 1, 10 * SECOND])

@@ -14,6 +14,7 @@ from mirror.clock import now_ms
 from mirror.domain import reading
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
+from mirror.partoo import api as partoo_api
 from mirror.partoo.api import PartooApi, Patience
 from mirror.partoo.limiter import Limiter
 from mirror.storage import inbox
@@ -22,6 +23,7 @@ from tests.support import make_body
 from tools.simulator.api.app import make_api
 from tools.simulator.api.options import ApiOptions
 from tools.simulator.api.source import FixedReviews
+from worker import deciding, drain, verification
 from worker.deciding import Policy
 from worker.drain import Drainer
 from worker.verification import Verifier
@@ -80,16 +82,28 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Mirror:
-    """A mirror without its processes: `tell` accepts and applies deliveries, `verify` asks and applies answers."""
+    """A mirror without its processes: `tell` accepts and applies deliveries, `verify` asks and applies answers.
 
-    def __init__(self, store: Store, api: PartooApi) -> None:
+    Time passes by itself, and by `later`; what was accepted is accepted `ago_ms` before now.
+    """
+
+    def __init__(self, store: Store, api: PartooApi, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store = store
+        self._passed_ms = 0
+        for module in (partoo_api, verification, deciding, drain):
+            monkeypatch.setattr(module, "now_ms", self.now_ms)
         self.verifier = Verifier(store, api, 0)
         self.drainer = Drainer(store, Policy(verification_delay=0))
 
-    async def tell(self, *reviews: dict[str, Any]) -> None:
+    def now_ms(self) -> int:
+        return now_ms() + self._passed_ms
+
+    def later(self, ms: int) -> None:
+        self._passed_ms += ms
+
+    async def tell(self, *reviews: dict[str, Any], ago_ms: int = 0) -> None:
         for number, review in enumerate(reviews):
-            now = now_ms()
+            now = self.now_ms() - ago_ms
             entry = Entry(make_delivery_id(now, number), now, Source.WEBHOOK, make_body(review))
             await inbox.accept(self.store, [(review["id"], entry)])
         await self.drainer.run()
@@ -109,5 +123,12 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-def mirror(store: Store, partoo: Partoo, session: aiohttp.ClientSession, quick: None) -> Mirror:  # noqa: ARG001 - it sets
-    return Mirror(store, PartooApi(session, partoo.url, KEY, Limiter(store, 60_000), Patience(timeout_s=0.3)))
+def mirror(
+    store: Store,
+    partoo: Partoo,
+    session: aiohttp.ClientSession,
+    quick: None,  # noqa: ARG001 - it sets
+    monkeypatch: pytest.MonkeyPatch,
+) -> Mirror:
+    api = PartooApi(session, partoo.url, KEY, Limiter(store, 60_000), Patience(timeout_s=0.3))
+    return Mirror(store, api, monkeypatch)

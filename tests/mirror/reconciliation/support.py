@@ -29,8 +29,8 @@ from worker.drain import Drainer
 
 RATE = 1_000_000
 QUICK = Patience(timeout_s=0.3, attempts=4, first_wait_s=0.005)
-# Longer ago than any tolerance for clocks that differ.
-AGO_MS = 60_000
+# Longer ago than a search may lag, or omit what is new.
+AGO_MS = 2 * 86_400_000
 
 StartPartoo = Callable[..., Awaitable["Partoo"]]
 
