@@ -56,6 +56,7 @@ async def test_a_live_review_is_shown_with_every_key(service: Client, store: Sto
         "status": "live",
         "version": 1,
         "ambiguous": False,
+        "certainty": "proven",
         "review": make_review(),
         "last_live": make_review(),
         "missing_since": None,
@@ -75,6 +76,7 @@ async def test_a_missing_review_is_shown_with_the_deletion_and_its_last_live_sna
         "status": "missing",
         "version": 2,
         "ambiguous": False,
+        "certainty": "unproven",
         "review": DELETION,
         "last_live": EDITED,
         "missing_since": "2025-09-12T09:00:00.000Z",
@@ -192,7 +194,7 @@ async def test_the_time_that_a_change_tells_leads_to_the_review_as_it_was_after_
 async def test_the_changes_are_told_newest_first_with_what_changed_and_why(service: Client, story: list[str]) -> None:
     body = await read(service, "/reviews/34/changes")
     food, staff = EDITED["tags"], BACK["tags"]
-    same: dict[str, Any] = {"source": "webhook", "ambiguous": False}
+    same: dict[str, Any] = {"source": "webhook", "ambiguous": False, "certainty": "unproven", "repaired": []}
     assert body == {
         "changes": [
             {
@@ -242,6 +244,7 @@ async def test_the_changes_are_told_newest_first_with_what_changed_and_why(servi
                 "delivery_id": story[0],
                 "missing_for": None,
                 **same,
+                "certainty": "proven",
             },
         ],
         "next": None,

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mirror.clock import now_ms
-from mirror.domain.changes import Source
+from mirror.domain.changes import Certainty, Source
 from mirror.domain.inbox import Entry, make_delivery_id
+from mirror.domain.lifecycle import Status
 from mirror.storage import inbox, keys, reads, redeliveries
 from mirror.storage.store import Store
 from service.app_keys import MEMORY_GUARD
@@ -106,14 +107,31 @@ async def kinds(store: Store) -> list[str]:
 
 async def test_a_redelivery_of_what_was_offered_before_the_deletion_brings_nothing_back(store: Store) -> None:
     now = now_ms()
-    await apply(store, (34, now - 5 * HOUR, BODY), (34, now - 10 * MINUTE, make_body(make_deletion(LIVE))))
+    before = make_body(EDITED)
+    await apply(store, (34, now - 5 * HOUR, before), (34, now - 10 * MINUTE, make_body(make_deletion(EDITED))))
     await redeliveries.expect(store, {redeliveries.digest(BODY): now - 20 * MINUTE}, HOUR)
     await tell(store, LIVE, now)
     assert await kinds(store) == ["first_seen", "vanished"]
+    record = await reads.record(store, 34)
+    assert record is not None
+    assert record.certainty is Certainty.UNPROVEN
     # It has come: the next time the same is shown, it is a return.
     assert await is_expected(store) is None
     await tell(store, LIVE, now + 1)
     assert await kinds(store) == ["first_seen", "vanished", "reappeared"]
+
+
+async def test_a_hang_up_does_not_hide_a_return_of_what_was_mirrored_when_it_happened(store: Store) -> None:
+    now = now_ms()
+    await apply(store, (34, now - 5 * HOUR, BODY))
+    # Whoever has an old body sends it again and hangs up before the 200: it changed nothing.
+    await redeliveries.expect(store, {redeliveries.digest(BODY): now - 20 * MINUTE}, HOUR)
+    await apply(store, (34, now - 10 * MINUTE, make_body(make_deletion(LIVE))))
+    await tell(store, LIVE, now)
+    record = await reads.record(store, 34)
+    assert record is not None
+    assert (record.status, record.review) == (Status.LIVE, LIVE)
+    assert record.certainty is not Certainty.PROVEN
 
 
 async def test_a_late_first_delivery_offered_before_a_change_with_the_same_clock_does_not_undo_it(store: Store) -> None:

@@ -145,7 +145,7 @@ async def test_trace_of_a_review_that_is_gone_says_since_when_it_is_missing(stor
     await store.redis.set(keys.record(34), msgspec.json.encode(after_grace(record)))
     headline = mirror(redis_url, "trace", "34").stdout.splitlines()[0]
     since = iso(record.missing_since or 0).replace("T", " ").replace("Z", " UTC")
-    assert headline.endswith(f", gone, missing since {since}")
+    assert headline.endswith(f", gone, missing since {since}, unproven")
 
 
 @pytest.mark.parametrize("wrong", ["thirty-four", "-1", "3.4", "99999999999999999999"])
