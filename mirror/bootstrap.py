@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from mirror import logs
+from mirror import logs, misspelt
 from mirror.settings import Settings, SettingsError, load
 from mirror.stopping import stop_signals
 from mirror.storage.connection import UNAVAILABLE
@@ -50,6 +50,8 @@ def run(main: Callable[[Settings, str], Coroutine[None, None, int]], *, logging:
         settings = load(os.environ)
         if logging:
             logs.configure(settings)
+            for hint in misspelt.hints(os.environ):
+                log.warning("settings.misspelt", reason=str(hint))
         if settings.redis_url is None and logging:
             log.warning(
                 "redis.embedded", folder=settings.redis_data_dir, reason="REDIS_URL is not set: for development only"

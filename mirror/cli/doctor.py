@@ -2,12 +2,14 @@
 
 import argparse
 import asyncio
+import os
 import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
 from redis.exceptions import AuthenticationError
 
+from mirror import misspelt
 from mirror.bootstrap import EXIT_FAILED
 from mirror.cli.check import FAIL, OK, WARN, Check
 from mirror.cli.doctor_partoo import check_partoo
@@ -60,6 +62,8 @@ def _configuration(settings: Settings) -> Iterator[Check]:
     if settings.redis_url is None:
         found = f"not set: an embedded Redis in {settings.redis_data_dir} is used, which is for development only"
         yield Check("REDIS_URL", WARN, found, "set REDIS_URL to the Redis that web and worker share")
+    for hint in misspelt.hints(os.environ):
+        yield Check("configuration", WARN, str(hint), f"rename it to {hint.meant}, if it is meant for the mirror")
     yield Check("configuration", OK, f"every variable can be used; deliveries are verified with key {names}")
     yield _secret(
         "PARTOO_WEBHOOK_SECRET",

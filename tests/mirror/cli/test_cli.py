@@ -282,6 +282,13 @@ def test_doctor_counts_tokens_and_warns_of_the_shortest_without_showing_any(redi
     assert "warn  API_TOKEN: shorter than 16 characters\n" in shown
 
 
+def test_doctor_hints_at_a_misspelt_variable_and_fails_for_none(redis_url: str) -> None:
+    shown = mirror(redis_url, "doctor", "--without-worker", API_TOKEN="", API_TOKENS="hunter2")
+    assert shown.returncode == 0
+    assert "warn  configuration: API_TOKENS is set, but nothing reads it: did you mean API_TOKEN?" in shown.stdout
+    assert "hunter2" not in shown.stdout
+
+
 def test_doctor_fails_without_a_worker_and_says_how_to_start_one(redis_url: str) -> None:
     shown = mirror(redis_url, "doctor")
     assert shown.returncode == 1
