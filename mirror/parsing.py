@@ -5,6 +5,9 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_LEVELS = ("debug", "info", "warning", "error")
+# What other programs call them. Nothing is logged that is graver than an error.
+_OTHER_LEVELS = {"trace": "debug", "warn": "warning", "err": "error", "critical": "error", "fatal": "error"}
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
@@ -46,6 +49,11 @@ def one_of(*choices: str) -> Callable[[str], str]:
         return text.lower()
 
     return parse
+
+
+def log_level(text: str) -> str:
+    """Read the name of a log level, also as other programs call it. Raises ValueError."""
+    return one_of(*_LEVELS)(_OTHER_LEVELS.get(text.lower(), text))
 
 
 def switch(text: str) -> bool:

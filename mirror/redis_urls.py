@@ -15,8 +15,6 @@ _HOST = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+(%[\w.-]+)?")
 
 def redis_url(text: str) -> str:
     """Read the URL of a Redis. Raises ValueError with what to write instead."""
-    if text[0] in "\"'":
-        raise ValueError("stands in quotes: leave them out")
     if not text.startswith(_STARTS):
         raise ValueError(
             "must be a URL that starts with redis://, rediss:// or unix:// (a socket: unix:///path/to/redis.sock)"

@@ -92,7 +92,8 @@ def _read(variable: Variable, environ: Mapping[str, str]) -> Any:
     try:
         return variable.parse(text)
     except ValueError as error:
-        raise SettingsError(variable.name, str(error)) from None
+        quoted = " (it stands in quotes: leave them out)" if text[0] in "\"'" else ""
+        raise SettingsError(variable.name, f"{error}{quoted}") from None
 
 
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:

@@ -99,9 +99,7 @@ VARIABLES = (
         "Token that opens the read API (Authorization: Bearer); several, separated by commas, so that one can be "
         "rotated. Empty: the read API is closed.",
     ),
-    Variable(
-        "LOG_LEVEL", "info", parsing.one_of("debug", "info", "warning", "error"), "debug, info, warning or error."
-    ),
+    Variable("LOG_LEVEL", "info", parsing.log_level, "debug, info, warning or error."),
     Variable(
         "LOG_FORMAT",
         "",

@@ -50,9 +50,10 @@ class PublicKey(msgspec.Struct, frozen=True):
 def parse_public_keys(text: str) -> tuple[PublicKey, ...]:
     """Read one or more public keys: PEM blocks, or base64 SubjectPublicKeyInfo separated by commas, or both.
 
-    A literal backslash-n counts as a line end, as environment files often write it. Raises InvalidPublicKeyError.
+    Quotes are left out, and a literal backslash-n or backslash-r counts as a line end: environment files, and what
+    copies out of them, write keys so. Raises InvalidPublicKeyError.
     """
-    text = text.replace("\\n", "\n")
+    text = re.sub(r"""\\+[nr]|["']""", "\n", text)
     blocks = _PEM.findall(text)
     rest = _PEM.sub(",", text).split(",")
     keys = tuple(_parse_public_key(part) for part in [*blocks, *rest] if part.strip())

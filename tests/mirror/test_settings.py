@@ -174,6 +174,29 @@ def test_keys_given_replace_the_built_in_ones_and_do_not_join_them() -> None:
     assert load({"PARTOO_PUBLIC_KEYS": both}).partoo_public_keys == parse_public_keys(both)
 
 
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("WARN", "warning"),
+        ("warn", "warning"),
+        ("Warning", "warning"),
+        ("WARNING", "warning"),
+        ("ERR", "error"),
+        ("Fatal", "error"),
+        ("CRITICAL", "error"),
+        ("trace", "debug"),
+        ("Info", "info"),
+    ],
+)
+def test_a_log_level_may_be_called_as_other_programs_call_it(text: str, level: str) -> None:
+    assert load({"LOG_LEVEL": text}).log_level == level
+
+
+@pytest.mark.parametrize(("name", "value"), [("LOG_LEVEL", "'info'"), ("PORT", '"80"'), ("REDIS_URL", '"redis://h"')])
+def test_a_bad_value_in_quotes_is_told_to_leave_them_out(name: str, value: str) -> None:
+    assert str(refusal({name: value})).endswith(" (it stands in quotes: leave them out)")
+
+
 @pytest.mark.parametrize("text", ["on", "true", "yes", "1", "On", "TRUE"])
 def test_a_switch_can_be_put_on(text: str) -> None:
     assert load({"LOG_REVIEW_TEXT": text}).log_review_text is True
