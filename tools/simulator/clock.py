@@ -1,6 +1,11 @@
 """Simulated time, as it passes while a plan is played."""
 
+import math
 import time
+from bisect import bisect_right
+from operator import itemgetter
+
+_REAL = itemgetter(0)
 
 
 class SimulatedClock:
@@ -13,7 +18,8 @@ class SimulatedClock:
     def __init__(self, speed: float, end: float) -> None:
         self.speed = speed
         self._end = end
-        self._reached = 0.0
+        # When (by the real clock) which moment was reached, in order.
+        self._marks: list[tuple[float, float]] = [(-math.inf, 0.0)]
         self._started: float | None = None
 
     def start(self) -> None:
@@ -21,16 +27,21 @@ class SimulatedClock:
 
     def reach(self, at: float) -> None:
         """Say that this moment has come; time never runs backwards."""
-        self._reached = max(self._reached, min(at, self._end))
+        moment = min(at, self._end)
+        if moment > self._marks[-1][1]:
+            self._marks.append((time.monotonic(), moment))
 
     def finish(self) -> None:
         """Say that the last moment has come."""
-        self._reached = self._end
+        self.reach(self._end)
 
-    def now(self) -> float:
-        if self.speed and self._started is not None:
-            self.reach((time.monotonic() - self._started) * self.speed)
-        return self._reached
+    def now(self, seconds_ago: float = 0.0) -> float:
+        """Tell the present moment, or the one that was present so many real seconds ago."""
+        real = time.monotonic() - seconds_ago
+        reached = self._marks[bisect_right(self._marks, real, key=_REAL) - 1][1]
+        if not self.speed or self._started is None:
+            return reached
+        return min(self._end, max(reached, (real - self._started) * self.speed))
 
     @property
     def finished(self) -> bool:

@@ -137,6 +137,7 @@ async def test_a_review_without_a_valid_id_is_counted_and_left(
 ) -> None:
     partoo = await start_partoo(*reviews(1))
     good = partoo.source.reviews()
-    partoo.source.reviews = lambda: [*good, copy(reviews(1)[0], id=odd)] if isinstance(odd, int) else good  # type: ignore[method-assign]
+    shown = [*good, copy(reviews(1)[0], id=odd)] if isinstance(odd, int) else good
+    partoo.source.reviews = lambda seconds_ago=0.0: shown  # type: ignore[method-assign]  # noqa: ARG005
     expected = {"first_seen": 1, "unreadable": 1} if isinstance(odd, int) else {"first_seen": 1}
     assert counted(await partoo.reconcile(store)) == expected

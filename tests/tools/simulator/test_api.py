@@ -185,21 +185,19 @@ async def test_a_test_may_put_and_remove_reviews_while_the_api_runs(start_api: S
 # Faults
 
 
-async def test_requests_may_be_answered_429_or_500_out_of_the_blue(start_api: StartApi) -> None:
+async def test_requests_may_be_answered_429_or_5xx_out_of_the_blue(start_api: StartApi) -> None:
     answer = await (await start_api([], too_many=1.0)).get("/v2/reviews", headers=KEY)
     assert await error(answer) == (429, "too_many_requests")
     assert answer.headers["Retry-After"] == "1"
-    assert await error(await (await start_api([], failing=1.0)).get("/v2/reviews", headers=KEY)) == (500, "internal")
-    assert await error(await put(await start_api([review(1)], failing=1.0), 1, {"state": "treated"})) == (
-        500,
-        "internal",
-    )
+    client = await start_api([], failing=1.0)
+    assert {(await search(client))[0] for _ in range(40)} == {500, 502, 503, 504}
+    assert (await put(client, 1, {"state": "treated"})).status >= 500
 
 
 async def test_a_share_of_faults_is_a_share(start_api: StartApi) -> None:
     client = await start_api([], failing=0.3, too_many=0.2)
     statuses = [(await search(client))[0] for _ in range(200)]
-    assert 30 < statuses.count(500) < 90
+    assert 30 < sum(status >= 500 for status in statuses) < 90
     assert 15 < statuses.count(429) < 65
     assert statuses.count(200) > 60
 

@@ -8,7 +8,9 @@ import pytest
 from pytest_aiohttp import AiohttpServer
 
 from tests.tools.simulator.receiver import HANG, Receiver
-from tools.simulator.cli import main
+from tools.simulator.api import ApiOptions, Form, Link, Span
+from tools.simulator.cli import build_parser, main
+from tools.simulator.commands.api_options import api_options
 from tools.simulator.key_file import load_signer, save_signer
 from tools.simulator.keys import Signer
 from tools.simulator.library import shipped_names
@@ -194,6 +196,46 @@ def test_times_are_numbers_of_seconds(capsys: pytest.CaptureFixture[str], second
         main(["send", "documented", "--url", URL, f"--day={seconds}"])
     assert stopped.value.code == 2
     assert f'argument --day: "{seconds}" is not a number of seconds' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("--api-lag", "5-1", '"5-1" is neither a number of seconds nor two, as 1-5'),
+        ("--api-lag", "soon", '"soon" is neither a number of seconds nor two'),
+        ("--api-lag", "-3", '"-3" is neither a number of seconds nor two'),
+        ("--api-notation", "Z,+00:00", '"Z,+00:00": Z and +00:00 cannot hold at once'),
+        ("--api-notation", "french", '"french" lists neither some of Z,+00:00'),
+        ("--api-notation", "mixed,Z", '"mixed,Z" lists neither some of'),
+        ("--api-disconnected", "yelp", '"yelp" is no link: write one of google_my_business, facebook'),
+        ("--api-disconnected", "/facebook", '"/facebook" is no link'),
+        ("--api-omits", "a,,b", '"a,,b" is not a list of names'),
+        ("--api-businesses", "", '"" is not a list of names'),
+        ("--api-revoked-after", "never", '"never" is not a number of seconds'),
+        ("--api-unreadable", "2", '"2" is not a share, from 0 to 1'),
+    ],
+)
+def test_a_bad_value_of_the_api_is_refused_and_says_what_would_be_right(
+    capsys: pytest.CaptureFixture[str], option: str, value: str, complaint: str
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["serve", "--api-only", "--api-port", "0", f"{option}={value}"])
+    assert stopped.value.code == 2
+    assert f"argument {option}: {complaint}" in capsys.readouterr().err
+
+
+def test_the_options_of_the_api_are_read_from_what_a_person_types() -> None:
+    given = ["--api-lag", "1-5", "--api-disconnected", "facebook, 3/tripadvisor", "--api-businesses", "0,b7"]
+    given += ["--api-notation", "Z,seconds", "--api-omits", "key,link", "--api-adds", "origin"]
+    options = api_options(build_parser().parse_args(["serve", *given]))
+    third = "5409c35a97bbc544d8000003"
+    assert options.lag == Span(1.0, 5.0)
+    assert options.disconnected == {Link("facebook"), Link("tripadvisor", third)}
+    assert options.businesses == frozenset({"5409c35a97bbc544d8000000", "b7"})
+    assert options.notation == {Form.Z, Form.SECONDS}
+    assert (options.omitted_fields, options.added_fields) == (frozenset({"key", "link"}), ("origin",))
+    assert api_options(build_parser().parse_args(["serve", "--api-notation", "mixed"])).mixed_notation
+    assert api_options(build_parser().parse_args(["serve"])) == ApiOptions()
 
 
 @pytest.mark.parametrize("command", [[], ["key"], ["scenarios"], ["send"], ["serve"], ["compare"]])

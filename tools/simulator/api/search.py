@@ -110,10 +110,21 @@ def _none_of(field: str) -> Callable[[str, str], Filter]:
 
 
 def _without_text(name: str, text: str) -> Filter:
+    wanted = asks_for(name, text)
+    return lambda review: (review.get("content") is None) is wanted
+
+
+def _true_or_false(name: str, text: str) -> Filter:
+    """Take a parameter that says what is shown of a review, not which reviews are."""
+    asks_for(name, text)
+    return lambda _review: True
+
+
+def asks_for(name: str, text: str) -> bool:
+    """Read a parameter that is true or false. Raises BadParameterError."""
     if text.lower() not in _TRUE_FALSE:
         raise BadParameterError(f"{name}: {text!a} is neither true nor false")
-    wanted = _TRUE_FALSE[text.lower()]
-    return lambda review: (review.get("content") is None) is wanted
+    return _TRUE_FALSE[text.lower()]
 
 
 def _rated(name: str, text: str) -> Filter:
@@ -139,4 +150,5 @@ _FILTERS: Mapping[str, Callable[[str, str], Filter]] = {
     "state": _one_of("state"),
     "content__isnull": _without_text,
     "gmb_rating__in": _rated,
+    "with_media_links": _true_or_false,
 }

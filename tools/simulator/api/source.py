@@ -1,6 +1,10 @@
 """Where the API's reviews come from: a simulation at its present moment, or a fixed set for tests. Performs no I/O."""
 
+import math
+import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from typing import Any, Protocol
 
 from tools.simulator.clock import SimulatedClock
@@ -9,6 +13,8 @@ from tools.simulator.population.options import Moving, Population
 from tools.simulator.population.truth import Truth, is_deleted
 
 Review = Mapping[str, Any]
+
+_SINCE = itemgetter(0)
 
 
 class TruthSource(Protocol):
@@ -20,8 +26,11 @@ class TruthSource(Protocol):
     def finished(self) -> bool:
         """Tell whether nothing more will happen by itself."""
 
-    def reviews(self) -> Iterable[Review]:
-        """Give every review as it is now, deleted ones in their deleted form, in the order of ids."""
+    def reviews(self, seconds_ago: float = 0.0) -> Iterable[Review]:
+        """Give every review as it is now, or was so many real seconds ago, in the order of ids.
+
+        Deleted ones are given in their deleted form.
+        """
 
     def events(self) -> Iterable[TruthEvent]:
         """Give everything that has happened, the events of each review in order."""
@@ -31,20 +40,21 @@ class TruthSource(Protocol):
 
 
 class FixedReviews:
-    """Reviews that change only by `put`, `remove` and the API itself."""
+    """Reviews that change only by `put`, `remove` and the API itself; those given at first were always there."""
 
     def __init__(self, reviews: Iterable[Review] = ()) -> None:
-        self._reviews: dict[int, Review] = {}
-        for review in reviews:
-            self.put(review)
+        # What each review was, and since when by the real clock; None: there was none.
+        self._versions: dict[int, list[tuple[float, Review | None]]] = {
+            review["id"]: [(-math.inf, review)] for review in reviews
+        }
 
     def put(self, review: Review) -> None:
         """Add a review, or replace the one with its id."""
-        self._reviews[review["id"]] = review
+        self._set(review["id"], review)
 
     def remove(self, review_id: int) -> None:
         """Forget a review altogether, as if there had never been one."""
-        self._reviews.pop(review_id, None)
+        self._set(review_id, None)
 
     def now(self) -> float:
         return 0.0
@@ -52,18 +62,27 @@ class FixedReviews:
     def finished(self) -> bool:
         return True
 
-    def reviews(self) -> Iterable[Review]:
-        return [review for _, review in sorted(self._reviews.items())]
+    def reviews(self, seconds_ago: float = 0.0) -> Iterable[Review]:
+        found = (self._review(review_id, seconds_ago) for review_id in sorted(self._versions))
+        return [review for review in found if review is not None]
 
     def events(self) -> Iterable[TruthEvent]:
         return ()
 
     def set_state(self, review_id: int, state: str) -> Review | None:
-        review = self._reviews.get(review_id)
+        review = self._review(review_id)
         if review is None or is_deleted(review):
             return None
-        self.put({**review, "state": state})
-        return self._reviews[review_id]
+        changed = {**review, "state": state}
+        self.put(changed)
+        return changed
+
+    def _set(self, review_id: int, review: Review | None) -> None:
+        self._versions.setdefault(review_id, [(-math.inf, None)]).append((time.monotonic(), review))
+
+    def _review(self, review_id: int, seconds_ago: float = 0.0) -> Review | None:
+        versions = self._versions.get(review_id, [(-math.inf, None)])
+        return versions[bisect_right(versions, time.monotonic() - seconds_ago, key=_SINCE) - 1][1]
 
 
 class SimulatedReviews:
@@ -83,8 +102,8 @@ class SimulatedReviews:
     def finished(self) -> bool:
         return self._clock.finished
 
-    def reviews(self) -> Iterable[Review]:
-        return [review for _, review in self._truth.reviews(self.now())]
+    def reviews(self, seconds_ago: float = 0.0) -> Iterable[Review]:
+        return [review for _, review in self._truth.reviews(self._clock.now(seconds_ago))]
 
     def events(self) -> Iterable[TruthEvent]:
         now = self.now()

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tools.simulator.commands import Command, serve_options
+from tools.simulator.commands import Command, api_options, serve_options
 from tools.simulator.commands.arguments import add_key, add_secret, webhook_url
 from tools.simulator.errors import UsageError
 from tools.simulator.key_file import load_signer
@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     serve_options.add_population(parser)
     serve_options.add_times(parser)
     serve_options.add_wire(parser)
-    serve_options.add_api(parser)
+    api_options.add_api(parser)
     group = parser.add_argument_group("what is told")
     group.add_argument("--truth-file", type=Path, metavar="FILE", help="write the truth there at the end, for compare")
     group.add_argument("--progress", action="store_true", help="a progress bar also where stderr is no terminal")
@@ -79,7 +79,7 @@ def _setup(args: argparse.Namespace) -> Setup:
         speed=args.speed,
         target=target,
         api_port=args.api_port,
-        api=serve_options.api_options(args),
+        api=api_options.api_options(args),
     )
 
 

@@ -1,16 +1,14 @@
-"""The many arguments of `serve`, and what they mean: a population, a wire, an API."""
+"""The arguments of `serve` about the population, the wire and time, and what they mean."""
 
 import argparse
 from dataclasses import fields, replace
 
-from tools.simulator.api.options import DEFAULT_KEY, ApiOptions
 from tools.simulator.commands.arguments import add_count, add_number, add_seconds, add_share, seconds
 from tools.simulator.planning.wire import PRESETS, Wire
 from tools.simulator.population.options import Moving, Population
 
 DEFAULT_WIRE = "clean"
 _POPULATION = Population()
-_API = ApiOptions()
 
 
 def add_population(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +32,7 @@ def add_population(parser: argparse.ArgumentParser) -> None:
         help=f"what moves update_date beside edits: some of {','.join(Moving)} (default: nothing)",
     )
     group.add_argument("--no-delete-date", action="store_true", help="deletions carry no delete_date")
+    add_share(group, "--photos", _POPULATION.photos, "reviews with photos, in media_links")
 
 
 def add_wire(parser: argparse.ArgumentParser) -> None:
@@ -66,30 +65,6 @@ def add_wire(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_api(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("the REST API, on 127.0.0.1")
-    group.add_argument("--api-port", type=_port, metavar="PORT", help="serve it on this port; 0: on a free one")
-    group.add_argument("--api-key", default=DEFAULT_KEY, metavar="KEY", help="what x-APIKey must be (%(default)s)")
-    group.add_argument("--api-only", action="store_true", help="send no webhooks, only serve the API until Ctrl-C")
-    group.add_argument("--stay", action="store_true", help="serve it on when everything is sent, until Ctrl-C")
-    group.add_argument(
-        "--deleted-in-search", action="store_true", help="a search without state gives deleted reviews too"
-    )
-    group.add_argument("--deleted-hidden", action="store_true", help="no search gives deleted ones, even when asked")
-    group.add_argument(
-        "--api-per-minute",
-        type=_whole,
-        default=_API.per_minute,
-        metavar="N",
-        help="past so many requests a minute it answers 429; 0: never (default: %(default)d)",
-    )
-    add_share(group, "--api-429", _API.too_many, "requests answered 429 out of the blue")
-    add_share(group, "--api-500", _API.failing, "requests answered 500")
-    add_share(group, "--api-hanging", _API.hanging, "requests that wait a minute for their answer")
-    add_share(group, "--api-truncated", _API.truncated, "pages that are cut off or hold fewer reviews than they say")
-    add_share(group, "--api-left-out", _API.left_out, "reviews that no search gives")
-
-
 def add_times(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("time")
     add_number(group, "--speed", 0.0, "FACTOR", "simulated seconds a second; 0: as fast as acknowledged")
@@ -110,6 +85,7 @@ def population(args: argparse.Namespace) -> Population:
         unknown_fields=wire(args).unknown_fields,
         moves_update_date=args.moves_update_date,
         delete_date=not args.no_delete_date,
+        photos=args.photos,
     )
 
 
@@ -118,36 +94,8 @@ def wire(args: argparse.Namespace) -> Wire:
     return replace(PRESETS[args.wire], **{name: value for name, value in given.items() if value is not None})
 
 
-def api_options(args: argparse.Namespace) -> ApiOptions:
-    return ApiOptions(
-        key=args.api_key,
-        deleted_in_search=args.deleted_in_search,
-        deleted_findable=not args.deleted_hidden,
-        per_minute=args.api_per_minute,
-        too_many=args.api_429,
-        failing=args.api_500,
-        hanging=args.api_hanging,
-        truncated=args.api_truncated,
-        left_out=args.api_left_out,
-        seed=args.seed,
-    )
-
-
 def _moving(text: str) -> frozenset[Moving]:
     try:
         return frozenset(Moving(name) for name in text.split(",") if name)
     except ValueError:
         raise argparse.ArgumentTypeError(f'"{text}" does not list some of {",".join(Moving)}') from None
-
-
-def _port(text: str) -> int:
-    port = _whole(text)
-    if port > 65_535:  # noqa: PLR2004 - the last port there is
-        raise argparse.ArgumentTypeError(f'"{text}" is not a port, from 0 to 65535')
-    return port
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f'"{text}" is not a whole number, 0 or more')
-    return int(text)

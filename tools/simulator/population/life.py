@@ -60,7 +60,7 @@ def _life_of(
     end = population.days * DAY
     business = dice.randrange(population.businesses)
     at = dice.uniform(0, end * _NEWBORN_SHARE)
-    review = newborn(dice, number, business, at, population.unknown_fields)
+    review = newborn(dice, number, business, at, population)
     review_id = review["id"]
     yield TruthEvent(at, review_id, Kind.CREATED, review)
     while True:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tools.simulator.chance import Dice
+from tools.simulator.chance import Dice, chance
 from tools.simulator.population.events import iso
+from tools.simulator.population.options import Population
 
 PARTNERS = {"google_my_business": 80, "facebook": 12, "tripadvisor": 8}
 FIRST_ID = 1000
@@ -26,8 +27,8 @@ def business_id(business: int) -> str:
     return f"5409c35a97bbc544d8{business:06x}"
 
 
-def newborn(dice: Dice, number: int, business: int, at: float, unknown_fields: float) -> dict[str, Any]:
-    """Make the review with this number, written at `at`; a share of them has fields that nobody documented."""
+def newborn(dice: Dice, number: int, business: int, at: float, population: Population) -> dict[str, Any]:
+    """Make the review with this number, written at `at`; some have photos, or fields that nobody documented."""
     partner = dice.choices(tuple(PARTNERS), tuple(PARTNERS.values()))[0]
     review_id = FIRST_ID + number
     review = {
@@ -51,6 +52,8 @@ def newborn(dice: Dice, number: int, business: int, at: float, unknown_fields: f
     }
     # Drawn in any case: such fields must not move what else the dice give.
     unknown, score = dice.random(), round(dice.uniform(-1, 1), 3)
-    if unknown < unknown_fields:
+    if unknown < population.unknown_fields:
         review["sentiment"] = {"score": score, "model": None, "big": 2**60 + number}
+    if chance("photos", review_id).random() < population.photos:
+        review["media_links"] = [f"https://example.org/photos/{review_id}/{n}.jpg" for n in (1, 2)]
     return review

@@ -19,6 +19,7 @@ class Population:
 
     `returning`: the share of deletions after which the review comes back.
     `flapping`: the share of single absences that last seconds to minutes only.
+    `photos`: the share of reviews with photos, in `media_links`, which the other reviews lack.
     `moves_update_date`, `delete_date`: Partoo does not document whether `update_date` moves when a tag, the state or
     a reply changes or a review is deleted, nor whether a deletion always has its date; so both are settable.
     """
@@ -34,3 +35,4 @@ class Population:
     unknown_fields: float = 0.0
     moves_update_date: frozenset[Moving] = frozenset()
     delete_date: bool = True
+    photos: float = 0.0
