@@ -10,7 +10,7 @@ from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
 from mirror.tasks import end
-from service.api import absences, feed, health, metrics, openapi, reviews
+from service.api import absences, feed, health, metrics, openapi, ratings, reviews
 from service.api.feed_tail import FeedTail
 from service.app_keys import FEED_TAIL, MEMORY_GUARD, READ_STORE, SETTINGS
 from service.in_flight import IN_FLIGHT, InFlight
@@ -80,6 +80,7 @@ def _setup_routes(app: web.Application, webhook: Webhook) -> None:
         ("GET", "/reviews/{id}", reviews.get_review),
         ("GET", "/reviews/{id}/changes", reviews.get_changes),
         ("GET", "/feed", feed.get_feed),
+        ("GET", "/ratings", ratings.get_ratings),
         ("GET", "/stats", absences.get_stats),
         ("GET", "/incidents", absences.list_incidents),
         ("GET", "/healthz", health.healthz),

@@ -8,6 +8,7 @@ from arq import Retry, cron, func
 from arq.cron import CronJob
 from arq.worker import Function
 
+from mirror.storage import ratings
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from worker import reconciliation
@@ -30,6 +31,9 @@ SWEEP_SECONDS = frozenset(range(0, 60, 5))
 VERIFY_SECONDS = frozenset(range(3, 60, 10))
 # Between sweeps.
 WATCH_SECONDS = frozenset(range(2, 60, 10))
+RATINGS_SECONDS = frozenset(range(4, 60, 10))
+# Some seconds of work; the next job goes on.
+RATINGS_STEPS = 50
 # Partoo fetches Facebook at 19:00 UTC, TripAdvisor at 20:00 and Google at 20:15.
 RECONCILE_HOUR = 21
 
@@ -68,6 +72,15 @@ async def watch_absences(ctx: dict[str, Any]) -> None:
         await watch(ctx["store"], ctx["drainer"], ctx["grace"])
     except UNAVAILABLE as error:
         log.warning("watch.interrupted", error=repr(error))
+
+
+async def follow_ratings(ctx: dict[str, Any]) -> None:
+    """Bring the ratings up to what has been committed."""
+    begin(ctx, "follow_ratings")
+    try:
+        await ratings.catch_up(ctx["store"], RATINGS_STEPS)
+    except UNAVAILABLE as error:
+        log.warning("ratings.interrupted", error=repr(error))
 
 
 async def plan_reconciliation(ctx: dict[str, Any]) -> None:
@@ -124,6 +137,7 @@ def cron_jobs() -> list[CronJob]:
         cron(sweep, second=set(SWEEP_SECONDS), run_at_startup=True, keep_result=0, timeout=JOB_TIMEOUT_S),
         cron(trim_histories, hour={TRIM_HOUR}, minute={30}, keep_result=0, timeout=JOB_TIMEOUT_S),
         cron(watch_absences, second=set(WATCH_SECONDS), run_at_startup=True, keep_result=0, timeout=JOB_TIMEOUT_S),
+        cron(follow_ratings, second=set(RATINGS_SECONDS), keep_result=0, timeout=JOB_TIMEOUT_S),
         cron(verify, second=set(VERIFY_SECONDS), keep_result=0, timeout=VERIFY_TIMEOUT_S),
         cron(plan_reconciliation, hour=RECONCILE_HOUR, minute=0, keep_result=0, timeout=JOB_TIMEOUT_S),
     ]

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from mirror import bootstrap
-from mirror.cli import dead_letters, doctor, forget, reconcile, replay, stats, status, trace
+from mirror.cli import dead_letters, doctor, forget, ratings, reconcile, replay, stats, status, trace
 from mirror.domain.record import CorruptError
 from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
 
-_COMMANDS = (trace, status, stats, doctor, dead_letters, replay, reconcile, forget)
+_COMMANDS = (trace, status, stats, ratings, doctor, dead_letters, replay, reconcile, forget)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -65,6 +65,12 @@ WORKER_FORGOTTEN_MS = 86_400_000  # and is dropped from WORKERS after a day
 FEED = "rm:feed"  # stream: one entry a change, of all reviews, and one for each incident opened or closed
 FEED_LENGTH = 100_000  # about how many of the newest entries it keeps
 
+# Ratings: how far they follow the feed (JSON), the businesses that have tracks (set), and of each business a hash:
+# review id -> its track, msgpack. All of it can be worked out again from the histories. Written by storage/ratings.py.
+RATINGS_PROGRESS = "rm:ratings:progress"
+RATED_BUSINESSES = "rm:ratings:businesses"
+RATINGS_PREFIX = "rm:ratings:of:"
+
 # Indexes: sorted sets of review ids, padded to sort as text, all with score 0.
 PARTNERS = "rm:partners"  # set: the partners seen, to know the indexes by status and partner
 
@@ -116,6 +122,11 @@ def certainty(certainty: str) -> str:
 def business(business_id: str) -> str:
     """Name the index of all reviews of one business."""
     return f"rm:business:{business_id}"
+
+
+def ratings(business_id: str) -> str:
+    """Name the tracks of one business's reviews."""
+    return f"{RATINGS_PREFIX}{business_id}"
 
 
 def member(review_id: int) -> str:

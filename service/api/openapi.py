@@ -15,6 +15,7 @@ from service.api import schemas
 from service.api.feed import DEFAULT_LIMIT as DEFAULT_EVENTS
 from service.api.feed import MAX_LIMIT as MAX_EVENTS
 from service.api.parameters import DEFAULT_LIMIT, MAX_LIMIT
+from service.api.ratings import INTERVALS
 from service.api.schemas import Schema, ref
 from service.auth import SECRET_HEADER
 from service.errors import RETRY_AFTER_S
@@ -50,6 +51,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "unavailable": (503, f"Redis is away, full or too slow: send again after {RETRY_AFTER_S} s."),
     "busy": (503, f"Too many bodies are on their way at once: send again after {RETRY_AFTER_S} s."),
     "nearly_full": (503, f"Redis nears its memory limit: send again after {RETRY_AFTER_S} s."),
+    "ratings_not_ready": (503, "The ratings are still being worked out from the histories."),
     "not_ready": (503, "The mirror as a whole does not work; `problems` says why."),
 }
 _ALWAYS = ("bad_request", "method_not_allowed", "internal_error")
@@ -121,6 +123,7 @@ def _operations() -> list[tuple[str, str, dict[str, Any]]]:
             _read("Show a review's history, newest first", "ChangePage", in_path, limit, cursor),
         ),
         ("/feed", "get", _feed()),
+        ("/ratings", "get", _ratings()),
         ("/stats", "get", _read("Tell what a deletion means: how absences ended", "Stats", of_business, limit)),
         ("/incidents", "get", _read("List reviews that vanished together", "IncidentPage", limit, cursor)),
         ("/healthz", "get", _open("Tell that this process answers", "Health")),
@@ -163,6 +166,25 @@ def _read(summary: str, schema: str, *parameters: dict[str, Any]) -> dict[str, A
         "parameters": list(parameters),
         "responses": {"200": _answer("As asked for.", ref(schema))} | _errors(*codes),
     }
+
+
+def _ratings() -> dict[str, Any]:
+    time = {"type": "string", "format": "date-time"}
+    parameters = [
+        _parameter("business_id", {"type": "string"}, "Of this business; without: of all."),
+        _parameter("partner", {"type": "string"}, "Of this partner; without: of all."),
+        _parameter("group_by", {"enum": ["business", "partner"]}, "One answer for each of these."),
+        _parameter("at", time, "As of this moment; without: now."),
+        _parameter("from", time, "A series from here on, instead of one moment."),
+        _parameter("to", time, "Until here; without: now."),
+        _parameter(
+            "interval", {"enum": list(INTERVALS)}, "At the beginning of each of these, in UTC: day if not given."
+        ),
+    ]
+    operation = _read(
+        "Tell the rating as it was shown, and adjusted for what came back", "RatingsOrBuckets", *parameters
+    )
+    return operation | {"responses": operation["responses"] | _errors("unavailable", "ratings_not_ready")}
 
 
 def _feed() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the read API reads of a URL: ids, limits, cursors, moments. What cannot be used is named, with 400."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -74,9 +75,17 @@ def status(request: web.Request) -> Status | None:
         raise bad_parameter("status", f"must be one of {', '.join(Status)}") from None
 
 
-def moment(request: web.Request) -> int | None:
-    """Read `at`, an ISO 8601 time, in milliseconds since 1970 UTC; without an offset it is UTC."""
-    given = request.query.get("at")
+def choice(request: web.Request, name: str, choices: Sequence[str]) -> str | None:
+    """Read one of some words; None where there is none."""
+    given = request.query.get(name)
+    if given is not None and given not in choices:
+        raise bad_parameter(name, f"must be one of {', '.join(choices)}")
+    return given
+
+
+def moment(request: web.Request, name: str = "at") -> int | None:
+    """Read an ISO 8601 time, in milliseconds since 1970 UTC; without an offset it is UTC."""
+    given = request.query.get(name)
     if given is None:
         return None
     try:
@@ -85,7 +94,7 @@ def moment(request: web.Request) -> int | None:
         aware = read if read.tzinfo is not None else read.replace(tzinfo=UTC)
         return int(aware.timestamp() * 1000)
     except (ValueError, OverflowError):
-        raise bad_parameter("at", "must be an ISO 8601 time, such as 2025-09-12T00:00:00Z") from None
+        raise bad_parameter(name, "must be an ISO 8601 time, such as 2025-09-12T00:00:00Z") from None
 
 
 def _is_id(text: str) -> bool:

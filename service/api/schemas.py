@@ -125,6 +125,28 @@ ALL: dict[str, Schema] = {
     "FeedPage": _object(
         events=_list(ref("Event")), cursor=_TEXT | {"description": "`cursor` of the next request; it stays valid."}
     ),
+    "Rating": _object(
+        count=_WHOLE | {"description": "Reviews with a rating."},
+        count_unrated=_WHOLE | {"description": "Reviews without one, which count nowhere else."},
+        average=_or_null({"type": "number"}),
+        stars=_object(**{str(star): _WHOLE for star in range(1, 6)}),
+        recommended=_WHOLE,
+        not_recommended=_WHOLE,
+    ),
+    "Ratings": _object(
+        at=_MOMENT,
+        shown=ref("Rating") | {"description": "The reviews that were live at that moment."},
+        adjusted=ref("Rating")
+        | {"description": "Also those that were missing and came back later, or whose absence is still undecided."},
+    ),
+    "RatingsOrBuckets": {
+        "description": "One moment; or, of a series, `buckets`; or, grouped, `groups` of either.",
+        "anyOf": [
+            ref("Ratings"),
+            _object(buckets=_list(ref("Ratings"))),
+            _object(groups={"type": "array", "items": {"type": "object"}}),
+        ],
+    },
     "Absences": _ABSENCES,
     "Stats": {
         "description": "How absences ended, over all, by partner and by business; or, asked for one business, its own.",
