@@ -1,13 +1,13 @@
 """From a claimed review to the commit that settles its deliveries. No I/O but log lines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import structlog
 
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
-from mirror.domain.decisions import Asking, Question
+from mirror.domain.decisions import UNCHANGED, Asking, Question
 from mirror.domain.inbox import Entry, decode_entry
 from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
 from mirror.domain.record import SCHEMA_VERSION, CorruptError, Windows
@@ -91,7 +91,25 @@ def _commit(
 ) -> Commit:
     first, last = entries[0].delivery_id, entries[-1].delivery_id
     again = {place: entry for place, entry in enumerate(entries) if entry.offered_at is not None}
-    return Commit(review_id, first, last, len(entries), settled, verification, corrupt, again)
+    repeats = _repeats(entries, settled)
+    return Commit(review_id, first, last, len(entries), settled, verification, corrupt, again, repeats)
+
+
+def _repeats(entries: Sequence[Entry], settled: Settled) -> list[int]:
+    """Give the places of the deliveries that changed nothing, as the one before each changed nothing."""
+    unchanged = {one.delivery.delivery_id for one in settled.decisions if one.outcome == UNCHANGED}
+    if not unchanged:
+        return []
+    before = settled.before
+    # What was applied last made no change: as the review still is what it was, neither did a copy of it.
+    follows = before is not None and before.last_changed_at < before.last_received_at
+    repeats = []
+    for place, entry in enumerate(entries):
+        is_unchanged = entry.delivery_id in unchanged
+        if follows and is_unchanged:
+            repeats.append(place)
+        follows = is_unchanged
+    return repeats
 
 
 def _verification(settled: Settled, policy: Policy, now: int) -> Verification:

@@ -9,6 +9,7 @@ import structlog
 from mirror.clock import now_ms
 from mirror.storage import inbox, redeliveries, server
 from mirror.storage.commit import Commit, commit
+from mirror.storage.deliveries import RoomMaker
 from mirror.storage.store import Store
 from worker.deciding import Policy, decide, digests
 from worker.story import tell
@@ -35,6 +36,7 @@ class Drainer:
         self._asked = False
         self._stopping = False
         self._retention = policy.delivery_retention
+        self._room_maker = RoomMaker(store)
         self._sampled_at = -MEMORY_SAMPLE_S
 
     def stop(self) -> None:
@@ -97,12 +99,14 @@ class Drainer:
                 log.error("drain.commit_failed", review_id=one.review_id, error=answer)
 
     async def _kept_for(self) -> int:
-        """Tell for how long raw deliveries are to be kept, in ms: not at all where memory is scarce."""
+        """Tell for how long raw deliveries are to be kept, in ms: not at all where memory stays scarce without them."""
         now = time.monotonic()
-        if self._policy.delivery_retention and now - self._sampled_at >= MEMORY_SAMPLE_S:
+        if now - self._sampled_at >= MEMORY_SAMPLE_S:
             self._sampled_at = now
-            scarce = (await server.memory(self._store)).share >= server.SCARCE_SHARE
-            self._retention = 0 if scarce else self._policy.delivery_retention
+            memory, dropped = await self._room_maker.make_room()
+            self._retention = 0 if memory.share >= server.SCARCE_SHARE else self._policy.delivery_retention
+            if dropped:
+                log.info("memory.raw_deliveries_dropped", reviews=dropped, memory=str(memory))
         return self._retention
 
     async def _decide(self, claims: list[inbox.Claim]) -> list[Commit]:

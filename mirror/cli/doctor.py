@@ -16,7 +16,7 @@ from mirror.cli.doctor_partoo import check_partoo
 from mirror.cli.output import write, write_json
 from mirror.clock import span
 from mirror.settings import Settings
-from mirror.storage import corrupt, dead_letters, inbox, server, workers
+from mirror.storage import corrupt, dead_letters, deliveries, inbox, server, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from mirror.variables import FEWEST_CONNECTIONS
@@ -29,10 +29,16 @@ _MOST_NAMED = 10
 
 
 class Queue(msgspec.Struct, frozen=True):
-    """How the work stands: living workers, age of the oldest waiting delivery in ms, dead letters, corrupt records."""
+    """How the work stands.
+
+    `waiting`: reviews with waiting deliveries; `oldest_waiting`: the age of the oldest of these in ms;
+    `with_raw_deliveries`: reviews of which raw deliveries are kept; `corrupt`: reviews that cannot be read.
+    """
 
     workers: int
+    waiting: int
     oldest_waiting: int
+    with_raw_deliveries: int
     dead_letters: int
     corrupt: list[int]
 
@@ -92,7 +98,7 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
             return [Check("Redis", FAIL, f"refuses the password ({error})", "check the password in REDIS_URL")]
         remedy = "check REDIS_URL, REDIS_TLS_VERIFY and whether the server is up"
         return [Check("Redis", FAIL, f"does not answer ({error})", remedy)]
-    checks = [*_server_checks(facts), _connections(facts, settings, max(1, queue.workers))]
+    checks = [*_server_checks(facts, queue), _connections(facts, settings, max(1, queue.workers))]
     if with_worker:
         checks.append(_worker(queue))
     return [*checks, _waiting(queue), _letters(queue), *_corrupt(queue), await check_partoo(store, settings)]
@@ -101,10 +107,17 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
 async def _queue(store: Store) -> Queue:
     heartbeats = await workers.heartbeats(store)
     backlog = await inbox.backlog(store)
-    return Queue(len(heartbeats.alive), backlog.age_ms, await dead_letters.count(store), await corrupt.reviews(store))
+    return Queue(
+        len(heartbeats.alive),
+        backlog.reviews,
+        backlog.age_ms,
+        await deliveries.kept_for(store),
+        await dead_letters.count(store),
+        await corrupt.reviews(store),
+    )
 
 
-def _server_checks(facts: server.Server) -> Iterator[Check]:
+def _server_checks(facts: server.Server, queue: Queue) -> Iterator[Check]:
     minimum = ".".join(str(part) for part in server.MINIMUM_VERSION)
     known = tuple(int(part) for part in re.findall(r"\d+", facts.version)[:2])
     yield (
@@ -117,16 +130,20 @@ def _server_checks(facts: server.Server) -> Iterator[Check]:
     yield _finding("role", FAIL, server.replica_finding(facts), "primary")
     yield _finding("eviction policy", FAIL, server.eviction_finding(facts), "noeviction")
     yield _finding("persistence", WARN, server.persistence_finding(facts), "append-only file on")
-    yield _memory(facts)
+    yield _memory(facts, queue)
 
 
-def _memory(facts: server.Server) -> Check:
+def _memory(facts: server.Server, queue: Queue) -> Check:
     full = server.memory_finding(facts)
     if full is not None:
         return Check("memory", FAIL, full.problem, full.remedy)
     if facts.memory.share >= server.HIGH_SHARE:
-        nearly = server.nearly_full(facts)
+        nearly = server.nearly_full(facts) if queue.waiting else server.filled(facts)
         return Check("memory", FAIL, nearly.problem, nearly.remedy)
+    # The service goes on refusing down to this share, and neither worker nor service can make room.
+    if facts.memory.share >= server.SCARCE_SHARE and not queue.waiting and not queue.with_raw_deliveries:
+        filled = server.filled(facts)
+        return Check("memory", FAIL, filled.problem, filled.remedy)
     if facts.memory.share < _MEMORY_WARNING:
         return Check("memory", OK, f"used: {facts.memory}")
     refused = f"from {server.HIGH_SHARE:.0%} on deliveries are refused (503)"

@@ -15,6 +15,8 @@ from mirror.domain.review import canonical, is_deleted
 # Bounds on what a record remembers, so that a flapping review cannot grow it without end.
 MAX_DELETE_DATES = 32
 MAX_DELETE_DATE_CHARS = 64
+# The outcome of a delivery that says what is mirrored already.
+UNCHANGED = "unchanged"
 
 
 class Asking(Enum):
@@ -111,7 +113,7 @@ def unchanged(case: Case, **updates: Any) -> Decision:
         delivered_at=case.delivered_at,
         **updates,
     )
-    return Decision("unchanged", case.delivery, seen)
+    return Decision(UNCHANGED, case.delivery, seen)
 
 
 def stale(case: Case, reason: str, certainty: Certainty = Certainty.PROVEN) -> Decision:

@@ -15,7 +15,7 @@ there. What the check means is decided when its turn comes: the review may have 
 import msgspec
 
 from mirror.domain.changes import Change, Kind, Source
-from mirror.domain.decisions import Decision, marks
+from mirror.domain.decisions import UNCHANGED, Decision, marks
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import TRANSITIONS, Status, Trigger
 from mirror.domain.record import Delivery, Record, Windows
@@ -53,7 +53,7 @@ def end_grace(record: Record | None, entry: Entry, windows: Windows) -> Decision
     if reason is not None:
         return Decision("stale", delivery, record, reason=reason)
     if record.status is Status.GONE:
-        return Decision("unchanged", delivery, record)
+        return Decision(UNCHANGED, delivery, record)
     return _gone(record, delivery)
 
 

@@ -24,6 +24,7 @@ from mirror.domain.decisions import (
     ASK,
     CLOSE,
     KEEP,
+    UNCHANGED,
     Asking,
     Case,
     Decision,
@@ -202,7 +203,7 @@ def _agreed(case: Case, again_at: int, known: dict[str, Any]) -> Decision:
         decision = changed(case, Kind.CONFIRMED, Difference({}), Certainty.PROVEN, **known)
         return msgspec.structs.replace(decision, question=question)
     seen = msgspec.structs.replace(record, last_received_at=case.at, **marks(Certainty.PROVEN), **known)
-    return Decision("unchanged", case.delivery, seen, question=question)
+    return Decision(UNCHANGED, case.delivery, seen, question=question)
 
 
 def _there(case: Case, delta: Difference, certainty: Certainty, known: dict[str, Any]) -> Decision:

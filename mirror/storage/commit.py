@@ -42,7 +42,8 @@ class Commit(msgspec.Struct, frozen=True):
 
     `corrupt` holds the bytes, perhaps none, of a record that cannot be read: they are set aside, and the commit takes
     effect only while they are the record. `redeliveries` are those of the entries of which is known when they were
-    offered first, by their place.
+    offered first, by their place. `repeats` are the places of those that changed nothing, as the delivery before each
+    changed nothing: where both are the same bytes, only the later one is kept.
     """
 
     review_id: int
@@ -53,6 +54,7 @@ class Commit(msgspec.Struct, frozen=True):
     verification: Verification = NO_VERIFICATION
     corrupt: bytes | None = None
     redeliveries: Mapping[int, Entry] = {}
+    repeats: Sequence[int] = ()
 
 
 async def commit(
@@ -64,8 +66,8 @@ async def commit(
 ) -> list[bool | str]:
     """Write commits, each review in a step of its own, all in one round trip; `now` is in milliseconds since 1970 UTC.
 
-    The raw deliveries stay for `retention` milliseconds (0: not at all). `thresholds` say how many absences are an
-    incident.
+    The raw deliveries stay for `retention` milliseconds, the newest `keys.DELIVERIES_KEPT` of each review (0: none
+    stays). `thresholds` say how many absences are an incident.
 
     Gives for each: True when it was written; False when the inbox did not begin with these deliveries any more, most
     likely because another worker was faster, or when a corrupt record has been mended meanwhile; or the error that
@@ -89,6 +91,7 @@ _KEYS = [
     keys.VERIFY,
     keys.VERIFY_FAILURES,
     keys.SECOND_LOOKS,
+    keys.KEPT,
 ]
 _ARGS = [
     keys.REVIEW_PREFIX,
@@ -97,6 +100,7 @@ _ARGS = [
     keys.CHANGES_SUFFIX,
     keys.FEED_LENGTH,
     keys.DELIVERIES_SUFFIX,
+    keys.DELIVERIES_KEPT,
 ]
 
 
@@ -135,6 +139,7 @@ def _values(one: Commit, now: int) -> list[str | bytes]:
     values.append(str(len(one.redeliveries)))
     for place, entry in one.redeliveries.items():
         values += [_used_up(entry), str(place), encode_entry(entry)]
+    values += [str(len(one.repeats)), *map(str, one.repeats)]
     return values + absences.rows(before, settled.decisions)
 
 

@@ -10,8 +10,12 @@ RECORD_SUFFIX = "}:record"  # string: the record, JSON. No TTL.
 INBOX_SUFFIX = "}:inbox"  # list: accepted deliveries that are not applied yet, oldest first. Gone when empty.
 # list: the deliveries applied in the last DELIVERY_RETENTION, inbox entries as they were (a redelivery also tells when
 # it was first offered), in the order in which they were applied. Its TTL is that time from the last of them; what is
-# older goes when a newer one comes.
+# older goes when a newer one comes. Of byte-identical copies that change nothing only the last stays.
 DELIVERIES_SUFFIX = "}:deliveries"
+DELIVERIES_KEPT = 100  # the newest of each review
+# Reviews that have such a list: sorted set of review ids by when the last delivery was applied (ms since 1970). Where
+# memory is scarce, the lists of those at its beginning are dropped first. Entries older than DELIVERY_RETENTION go.
+KEPT = "rm:kept"
 # list: the change history, JSON, oldest first. The first has version 1, or a higher one once it was trimmed. No TTL.
 CHANGES_SUFFIX = "}:changes"
 

@@ -11,8 +11,10 @@ MINIMUM_VERSION = (6, 2)
 FULL_SHARE = 0.98
 # From here on the service refuses new deliveries, until it is below SCARCE_SHARE again.
 HIGH_SHARE = 0.90
-# From here on memory is scarce: workers keep no more raw deliveries.
+# From here on memory is scarce: raw deliveries that are kept for replay are dropped until it is below ROOM_SHARE, and
+# workers keep no new ones while there are none left to drop.
 SCARCE_SHARE = 0.85
+ROOM_SHARE = 0.80
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -107,6 +109,16 @@ def nearly_full(server: Server) -> Finding:
         f"Redis is nearly full ({server.memory}): new deliveries are refused with 503, so that workers can apply what "
         "waits",
         "raise maxmemory or take a larger plan, unless the backlog is what fills it",
+    )
+
+
+def filled(server: Server) -> Finding:
+    """Say what it means that new deliveries are refused though none waits."""
+    return Finding(
+        f"Redis is nearly full ({server.memory}) though nothing waits: from {HIGH_SHARE:.0%} on, and down to "
+        f"{SCARCE_SHARE:.0%} again, every new delivery is refused with 503",
+        "raise maxmemory or take a larger plan now; docs/scaling.md tells what takes room, and HISTORY_RETENTION makes "
+        "histories shorter",
     )
 
 

@@ -88,11 +88,16 @@ async def test_what_only_a_copy_that_is_no_longer_kept_could_tell_is_uncertain_a
     assert names == ["ambiguous", "unproven", "ambiguous", "unproven"]  # of the record and of its last change
 
 
+async def raw_deliveries(store: Store) -> list[bytes]:
+    found: list[bytes] = await store.redis.execute_command("LRANGE", keys.deliveries(34), 0, -1)
+    return found
+
+
 async def test_kept_deliveries_with_a_hole_before_them_are_not_compared(store: Store) -> None:
     first, _, edited, gone, *_ = story(34)
-    await mirror(store, first)
-    await mirror(store, edited, retention=0)
-    await mirror(store, gone)
+    await mirror(store, first, edited, gone)
+    # Earlier releases left such holes where memory was scarce for a while.
+    await store.redis.execute_command("LREM", keys.deliveries(34), 1, (await raw_deliveries(store))[1])
     report = await replayed(store)
     assert report.different == []
     assert "lie between" in str(report.inexact[0].inexact)

@@ -55,6 +55,7 @@ class OwnRedis:
 def rare_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the memory of Redis sampled at the start of a service only: a test that fills it knows what is answered."""
     monkeypatch.setattr(memory_guard, "SAMPLE_INTERVAL_S", 3600.0)
+    monkeypatch.setattr(memory_guard, "SOONEST_SAMPLE_S", 3600.0)
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """A Redis that is nearly full: new deliveries are refused while there is still room for the workers."""
 
+import asyncio
+from collections import Counter
+
 import pytest
 from aiohttp import ClientResponse
 
@@ -21,6 +24,7 @@ BETWEEN = (LOW_WATER + HIGH_WATER) / 2
 @pytest.fixture
 def quick_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_guard, "SAMPLE_INTERVAL_S", 0.05)
+    monkeypatch.setattr(memory_guard, "SOONEST_SAMPLE_S", 0.01)
 
 
 @pytest.fixture
@@ -139,3 +143,73 @@ async def test_even_at_the_limit_a_worker_applies_what_waits(
         await wait_until(nothing_waits)
         filled_redis.configure("maxmemory", 0)
     assert len(filled_redis.client.keys("rm:{*}:record")) == 20
+
+
+def scarce_redis(own: OwnRedis, room: int) -> None:
+    own.configure("maxmemory", int(own.client.info("memory")["used_memory"]) + room)
+
+
+async def statuses_of(service: Client, bodies: list[bytes], at_once: int = 8) -> Counter[int]:
+    """Send signed bodies, a few at a time, and count the answers by their status."""
+    waiting, found = iter(bodies), Counter[int]()
+
+    async def send_some() -> None:
+        for body in waiting:
+            found[(await send(service, body)).status] += 1
+
+    await asyncio.gather(*(send_some() for _ in range(at_once)))
+    return found
+
+
+@pytest.mark.usefixtures("quick_samples")
+async def test_one_body_sent_over_and_over_keeps_no_delivery_out(
+    start_service: StartService, own_redis: OwnRedis
+) -> None:
+    service = await start_service(own_redis.url)
+    body = make_body(make_review(content="c" * 4_000))
+    async with running_worker(make_settings(), own_redis.url):
+        assert (await send(service, body)).status == 200
+        scarce_redis(own_redis, 3_000_000)
+        assert await statuses_of(service, [body] * 1_500) == {200: 1_500}
+        assert await nothing_waits(own_redis)
+    assert own_redis.client.llen("rm:{34}:deliveries") <= 2
+
+
+@pytest.mark.usefixtures("quick_samples")
+async def test_raw_deliveries_of_honest_edits_keep_no_delivery_out(
+    start_service: StartService, own_redis: OwnRedis
+) -> None:
+    service = await start_service(own_redis.url)
+    edits = [
+        make_body(make_review(number, rating=1 + edit % 5, content="c" * 4_000))
+        for edit in range(20)
+        for number in range(100)
+    ]
+    async with running_worker(make_settings(), own_redis.url):
+        scarce_redis(own_redis, 5_000_000)
+        assert await statuses_of(service, edits) == {200: len(edits)}
+        assert await nothing_waits(own_redis)
+    assert len(own_redis.client.keys("rm:{*}:record")) == 100
+
+
+@pytest.mark.usefixtures("quick_samples")
+@pytest.mark.parametrize("listed", [True, False])
+async def test_raw_deliveries_kept_before_make_room_though_no_worker_runs_and_none_are_kept_any_more(
+    start_service: StartService, own_redis: OwnRedis, *, listed: bool
+) -> None:
+    service = await start_service(own_redis.url, DELIVERY_RETENTION="0s")
+    for number in range(200):
+        own_redis.client.rpush(f"rm:{{{number}}}:deliveries", "d" * 30_000)
+        if listed:
+            own_redis.client.zadd("rm:kept", {str(number): number})
+    limit(own_redis, 1.02)
+    await status_once(service, 200)
+    memory = own_redis.client.info("memory")
+    assert memory["used_memory"] < LOW_WATER * memory["maxmemory"]
+
+
+async def nothing_waits(own: OwnRedis) -> bool:
+    async def nothing_left() -> bool:
+        return not own.client.zcard("rm:waiting")
+
+    return bool(await wait_until(nothing_left))

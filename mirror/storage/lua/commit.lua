@@ -3,22 +3,26 @@
 -- begins with the deliveries that were read. If the first is gone, another worker has applied it; if the last is not
 -- where it was, the server has lost some (a failover, or a restart without the last second). Every change of a record
 -- goes through its inbox.
--- KEYS: waiting, due, feed, counters, dead letters, partners, corrupt, verify, verify failures, second looks; then those
---       of absences.lua, which stands before this
+-- KEYS: waiting, due, feed, counters, dead letters, partners, corrupt, verify, verify failures, second looks, kept; then
+--       those of absences.lua, which stands before this
 -- ARGV: prefix of a review's keys, record suffix, inbox suffix, changes suffix, feed length, deliveries suffix,
---       for how long applied deliveries are kept in ms (0: not at all), the time in ms before which they are dropped,
+--       how many applied deliveries of a review are kept, for how long in ms (0: none is), the time in ms before which
+--       they are dropped,
 --       then all reviews in one argument, a msgpack array of values (`read_commit` says which): the client's cost of a
 --       command grows with its arguments; then those of absences.lua
 -- Returns for each review 1 when it was written, 0 when not, or the error that one of its keys gave.
 local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS, CORRUPT, VERIFY, VERIFY_FAILURES,
-    SECOND_LOOKS = unpack(KEYS)
+    SECOND_LOOKS, KEPT = unpack(KEYS)
 local PREFIX, RECORD, INBOX, CHANGES, FEED_LENGTH, DELIVERIES = unpack(ARGV)
-local RETENTION, OLDEST_KEPT, COMMITS = tonumber(ARGV[7]), tonumber(ARGV[8]), cmsgpack.unpack(ARGV[9])
+local MAX_KEPT, RETENTION, OLDEST_KEPT = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local COMMITS = cmsgpack.unpack(ARGV[10])
 local ID_FIRST, ID_LAST = 3, 26 -- an inbox entry begins with `["`, then the delivery id of 24 hexadecimal digits
 local TIME_LAST = 14 -- whose first 12 are the time of receipt in ms
+local MAX_EXPIRED = 500 -- reviews taken out of `kept` at a time: more than come in with one claim
 
 -- What is the same command for all reviews is done once, at the end.
 local settled = {} -- reviews with no delivery left, no more than a claim takes
+local kept = {} -- reviews of which raw deliveries are kept now, each after its score
 local totals = {} -- what to add to the counters, by name
 
 local at = 0
@@ -61,6 +65,7 @@ local function read_commit()
         corrupt = read(), -- '=' and a record that cannot be read, else ''
         forget = read() ~= '', -- keep nothing of the review but its record, a tombstone
         redeliveries = read_rows(3), -- key by which each was expected or '', its place, the entry to keep of it
+        repeats = read_rows(1), -- places of those that changed nothing, as the one before each changed nothing
         turns = read_rows(5), -- of absences: kind, moment, partner, business, what to count
     }
 end
@@ -74,6 +79,10 @@ local function received_at(entry)
     return tonumber(string.sub(entry, ID_FIRST, TIME_LAST), 16)
 end
 
+local function body(entry)
+    return entry and string.sub(entry, string.find(entry, '\n', 1, true) or 1)
+end
+
 -- Moved inside the server, so that the append-only file does not get the bodies a second time.
 local function keep(inbox, deliveries, commit)
     local unreadable = {} -- kept as dead letters; they come again through the inbox
@@ -84,13 +93,24 @@ local function keep(inbox, deliveries, commit)
     for _, redelivery in ipairs(commit.redeliveries) do
         redelivered[tonumber(redelivery[2])] = redelivery[3]
     end
+    local repeats = {}
+    for _, repeated in ipairs(commit.repeats) do
+        repeats[tonumber(repeated[1])] = true
+    end
     for place = 0, commit.count - 1 do
+        -- Of copies that changed nothing the last tells all: when the payload was last accepted.
+        if repeats[place] and body(redis.call('LINDEX', deliveries, -1)) == body(redis.call('LINDEX', inbox, 0)) then
+            redis.call('RPOP', deliveries)
+        end
         local entry = redis.call('LMOVE', inbox, deliveries, 'LEFT', 'RIGHT')
         if unreadable[string.sub(entry, ID_FIRST, ID_LAST)] then
             redis.call('RPOP', deliveries)
         elseif redelivered[place] then
             redis.call('LSET', deliveries, -1, redelivered[place])
         end
+    end
+    if redis.call('LLEN', deliveries) > MAX_KEPT then
+        redis.call('LTRIM', deliveries, -MAX_KEPT, -1)
     end
 end
 
@@ -105,11 +125,15 @@ end
 local function take_out(inbox, deliveries, commit)
     if RETENTION == 0 or commit.forget then
         -- The first write frees memory: so Redis lets the script go on at its memory limit, where workers must still work.
+        -- What was kept before goes as well: a replay can do nothing with deliveries between which some are missing.
+        redis.call('DEL', deliveries)
         redis.call('LTRIM', inbox, commit.count, -1)
         return redis.call('LINDEX', inbox, 0)
     end
+    kept[#kept + 1], kept[#kept + 2] = NOW, commit.review_id
     local oldest = redis.call('LINDEX', deliveries, 0)
-    if not oldest and #commit.letters + #commit.redeliveries == 0 and redis.call('LLEN', inbox) == commit.count then
+    if not oldest and #commit.letters + #commit.redeliveries + #commit.repeats == 0
+        and redis.call('LLEN', inbox) == commit.count then
         redis.call('RENAME', inbox, deliveries) -- most often: all of them, and none is kept yet
         redis.call('PEXPIRE', deliveries, RETENTION)
         return false
@@ -251,5 +275,12 @@ if #settled > 0 then
 end
 for name, total in pairs(totals) do
     redis.pcall('HINCRBY', COUNTERS, name, total)
+end
+if #kept > 0 then
+    redis.pcall('ZADD', KEPT, unpack(kept))
+    local expired = redis.pcall('ZRANGEBYSCORE', KEPT, '-inf', OLDEST_KEPT, 'LIMIT', 0, MAX_EXPIRED)
+    if #expired > 0 then
+        redis.pcall('ZREM', KEPT, unpack(expired))
+    end
 end
 return answers

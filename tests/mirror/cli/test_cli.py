@@ -324,8 +324,22 @@ async def test_doctor_names_a_full_redis_first_of_all(store: Store, redis_url: s
     assert "fail  memory: Redis is full" in shown.stdout
 
 
-@pytest.mark.parametrize(("share", "found"), [(0.93, "fail  memory: Redis is nearly full ("), (0.85, "warn  memory: ")])
-async def test_doctor_judges_memory_as_the_service_does(store: Store, redis_url: str, share: float, found: str) -> None:
+@pytest.mark.parametrize(
+    ("share", "held", "found"),
+    [
+        (0.93, ["rm:waiting"], "fail  memory: Redis is nearly full ("),
+        (0.93, [], "though nothing waits: from 90% on, and down to 85% again, every new delivery is refused with 503"),
+        (0.87, [], "though nothing waits: "),
+        (0.87, ["rm:waiting"], "warn  memory: "),
+        (0.87, ["rm:kept"], "warn  memory: "),
+        (0.82, [], "warn  memory: "),
+    ],
+)
+async def test_doctor_judges_memory_as_the_service_does(
+    store: Store, redis_url: str, share: float, held: list[str], found: str
+) -> None:
+    for key in held:
+        await store.redis.zadd(key, {"34": now_ms()})
     # What comes and goes with a connection must not count much.
     await store.redis.setrange("ballast", 20_000_000, "a")
     await store.redis.config_set("maxmemory", int((await server.memory(store)).used / share))
@@ -334,6 +348,8 @@ async def test_doctor_judges_memory_as_the_service_does(store: Store, redis_url:
     finally:
         await store.redis.config_set("maxmemory", "0")
     assert found in shown.stdout
+    fails = found.startswith(("fail", "though"))
+    assert (shown.returncode == 1) == fails
 
 
 async def doctor_with_connections(store: Store, redis_url: str, most: int) -> str:
