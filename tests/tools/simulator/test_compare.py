@@ -16,7 +16,7 @@ from tools.simulator.api import ApiOptions, SimulatedReviews, make_api
 from tools.simulator.api.truth_view import truth_view
 from tools.simulator.cli import main
 from tools.simulator.clock import SimulatedClock
-from tools.simulator.comparing.comparison import differing_fields
+from tools.simulator.comparing.values import differing_fields
 from tools.simulator.population import Population, Truth, TruthEvent, life
 from tools.simulator.population.events import DAY
 
@@ -53,6 +53,8 @@ class FakeMirror:
     answered: int = 0
     recovers_after: int | None = None
     url: str = ""
+    metrics: str = ""
+    asked_for_metrics: int = 0
 
     def __post_init__(self) -> None:
         truth = Truth(EVENTS)
@@ -65,6 +67,7 @@ class FakeMirror:
         app = web.Application()
         app.router.add_get("/reviews", self._reviews)
         app.router.add_get("/reviews/{id}/changes", self._changes)
+        app.router.add_get("/metrics", self._metrics)
         self.url = str((await aiohttp_server(app)).make_url("/")).rstrip("/")
         return self
 
@@ -77,6 +80,10 @@ class FakeMirror:
         shown = sorted(one for one in self.entries if one > after)[:200]
         following = str(shown[-1]) if shown and shown[-1] < max(self.entries) else None
         return web.json_response({"reviews": [self.entries[one] for one in shown], "next": following})
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        self.asked_for_metrics += 1
+        return web.Response(text=self.metrics, status=200 if self.metrics else 404)
 
     async def _changes(self, request: web.Request) -> web.Response:
         # Pages of three, so that there are several.
@@ -172,6 +179,20 @@ async def test_it_waits_until_the_mirror_has_caught_up_and_not_for_ever(mirror: 
     while mirror.answered < before + 2:  # noqa: ASYNC110 - the fake counts, it has nothing to announce
         await asyncio.sleep(0.01)
     mirror.entries[one] = entry
+    assert await waiting == 0
+
+
+@pytest.mark.parametrize("gauge", ["waiting_reviews", "open_questions", 'second_looks{business="b1"}'])
+async def test_it_waits_until_the_mirror_is_at_rest_though_all_is_equal(
+    mirror: FakeMirror, truth_file: str, gauge: str
+) -> None:
+    quiet = "# TYPE reviewmirror_open_questions gauge\nreviewmirror_open_questions 0.0\nreviewmirror_second_looks 0\n"
+    mirror.metrics = f"{quiet}reviewmirror_{gauge} 2.0\n"
+    waiting = asyncio.create_task(compare(mirror, truth_file, "--wait", "10"))
+    while mirror.asked_for_metrics < 2:  # noqa: ASYNC110 - the fake counts, it has nothing to announce
+        await asyncio.sleep(0.01)
+    assert not waiting.done()
+    mirror.metrics = quiet
     assert await waiting == 0
 
 

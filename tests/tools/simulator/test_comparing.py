@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.simulator.comparing.comparison import Verdict, compare
+from tools.simulator.comparing.comparison import Certainty, Verdict, compare
 from tools.simulator.comparing.history import HistoryFinding, compare_history
 from tools.simulator.comparing.outcome import Outcome, facts, table
 from tools.simulator.population import Population, Truth, life
@@ -40,17 +40,52 @@ def test_live_instead_of_deleted_or_the_other_way_round_is_a_wrong_status() -> N
     ("mirrored", "detail"),
     [
         (LIVE | {"rating": 3}, "rating: 3, in truth 4"),
-        (LIVE | {"rating": 4.0}, "rating: 4.0, in truth 4"),
+        (LIVE | {"rating": True}, "rating: true, in truth 4"),
         (LIVE | {"tags": [{"id": True}]}, 'tags: [{"id":true}], in truth [{"id":1}]'),
-        (LIVE | {"new": None}, "new: null, in truth (absent)"),
-        ({k: v for k, v in LIVE.items() if k != "title"}, "title: (absent), in truth null"),
-        ({}, 'id: (absent), in truth 1; state: (absent), in truth "treated"; rating: (absent), in truth 4; and 2 more'),
+        (LIVE | {"new": 1}, "new: 1, in truth (absent)"),
+        ({k: v for k, v in LIVE.items() if k != "tags"}, 'tags: (absent), in truth [{"id":1}]'),
+        ({}, 'id: (absent), in truth 1; state: (absent), in truth "treated"; rating: (absent), in truth 4; and 1 more'),
         (None, "the mirror shows no review object"),
         (LIVE | {"rating": "x" * 99}, f'rating: "{"x" * 59}…, in truth 4'),
     ],
 )
 def test_any_field_that_differs_is_a_wrong_payload_and_named(mirrored: Any, detail: str) -> None:
     assert one(LIVE, shown(mirrored)) == (Verdict.WRONG_PAYLOAD, detail)
+
+
+WRITTEN = LIVE | {"update_date": "2025-09-02T10:00:00.654321+02:00", "tags": [{"id": 1, "label": "a"}, {"id": 2}]}
+REWRITTEN = {
+    "id": 1,
+    "state": "treated",
+    "rating": 4.0,
+    "update_date": "2025-09-02T08:00:00Z",
+    "tags": [{"id": 2, "category": None}, {"id": 1}],
+    "comments": [],
+}
+
+
+def test_another_notation_of_the_same_is_equal() -> None:
+    assert one(WRITTEN, shown(REWRITTEN)) == (Verdict.EQUAL, "")
+    assert one(WRITTEN, shown(REWRITTEN | {"tags": [{"id": 2}]}))[0] is Verdict.WRONG_PAYLOAD
+    assert one(WRITTEN, shown(REWRITTEN | {"update_date": "2025-09-02T08:00:01Z"}))[0] is Verdict.WRONG_PAYLOAD
+    assert one(WRITTEN, shown(REWRITTEN | {"update_date": "yesterday"}))[0] is Verdict.WRONG_PAYLOAD
+
+
+def test_a_field_that_only_the_api_writes_is_left_out_where_the_truth_names_it() -> None:
+    (finding,) = compare({1: LIVE}, {1: shown(LIVE | {"origin": "api"})}, frozenset({"origin"}))
+    assert finding.verdict is Verdict.EQUAL
+
+
+@pytest.mark.parametrize("told", ["proven", "unproven", "ambiguous"])
+def test_a_finding_carries_what_the_mirror_says_of_its_certainty(told: str) -> None:
+    (finding,) = compare({1: LIVE}, {1: shown(DELETED, "missing") | {"certainty": told}})
+    assert finding.certainty == told
+
+
+@pytest.mark.parametrize("told", [None, "sure", 1, []])
+def test_a_mirror_that_says_nothing_readable_of_certainty_leaves_it_untold(told: Any) -> None:
+    (finding,) = compare({1: LIVE}, {1: shown(LIVE) | {"certainty": told}})
+    assert finding.certainty is Certainty.UNTOLD
 
 
 def test_a_review_that_only_one_side_knows_is_found() -> None:
@@ -95,6 +130,20 @@ def test_what_a_history_lacks_and_what_it_has_beside_is_told() -> None:
     assert compare_history(1, STORY, []).missing[0].startswith('first_seen {"id":1,')
 
 
+def test_an_entry_that_tells_of_another_notation_only_is_untrue() -> None:
+    story = happened(("created", WRITTEN))
+    tells = {name: [value, REWRITTEN.get(name)] for name, value in WRITTEN.items()}
+    entries = [entry("first_seen", **REWRITTEN), {"kind": "updated", "fields": tells}]
+    assert compare_history(1, story, entries[:1]) == HistoryFinding(1, 1, (), ())
+    assert compare_history(1, story, entries).surplus == ("updated {}",)
+
+
+def test_what_the_mirror_says_of_itself_is_not_untrue() -> None:
+    entries = [*FAITHFUL, entry("confirmed"), entry("gone")]
+    assert compare_history(1, STORY, entries) == HistoryFinding(1, 4, (), ())
+    assert compare_history(1, STORY, [*FAITHFUL, entry("confirmed", rating=1)]).surplus != ()
+
+
 def test_an_entry_of_an_odd_shape_is_surplus() -> None:
     assert compare_history(1, [], [{"kind": "updated", "fields": None}]).surplus == ("updated null",)
 
@@ -104,7 +153,7 @@ def test_a_field_that_is_gone_is_told_as_null() -> None:
     found = compare_history(
         1,
         happened(("created", before), ("edited", after)),
-        [entry("first_seen", **before), entry("updated", extra=None)],
+        [entry("first_seen", **before), {"kind": "updated", "fields": {"extra": [1, None]}}],
     )
     assert (found.missing, found.surplus) == ((), ())
 
@@ -148,6 +197,24 @@ def test_an_outcome_is_told_as_a_table_and_as_an_object() -> None:
     assert lines[0].split()[:2] == ["reviews", "3"]
     assert "review 2: wrong status: the mirror says missing, in truth it is live" in lines
     assert lines[-1] == "review 1: history lacks reappeared {}"
+
+
+def test_wrong_reviews_are_told_by_what_the_mirror_says_of_them() -> None:
+    mirror = {
+        1: shown(LIVE) | {"certainty": "proven"},
+        2: shown(DELETED, "missing") | {"certainty": "proven"},
+        3: shown(DELETED, "missing") | {"certainty": "ambiguous"},
+    }
+    outcome = Outcome(list(compare(dict.fromkeys((1, 2, 3, 4), LIVE), mirror)))
+    assert facts(outcome)["certainty"] == {
+        "proven": {"reviews": 2, "wrong": 1},
+        "unproven": {"reviews": 0, "wrong": 0},
+        "ambiguous": {"reviews": 1, "wrong": 1},
+        "untold": {"reviews": 1, "wrong": 1},
+    }
+    told = table(outcome)
+    assert "proven        2  as the mirror says; 1 of them are wrong" in told
+    assert "in truth it is live (proven)" in told
 
 
 def test_a_table_shows_the_first_ten_that_differ_and_says_how_many_more() -> None:

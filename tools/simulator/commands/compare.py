@@ -20,8 +20,10 @@ _AGAIN_S = 0.5
 
 _DESCRIPTION = """\
 Read every review through the mirror's read API and compare it with the truth:
-whether it is live or deleted, and every field of it. The truth is what a serve
-command tells (its API's address), or the file that it wrote.
+whether it is live or deleted, and every field of it, by value and not by
+notation. Reviews that are wrong are told with what the mirror says of them:
+proven, unproven or ambiguous. The truth is what a serve command tells (its
+API's address), or the file that it wrote.
 
 Exit status: 0 all equal, 1 something differs, 2 it cannot be done as asked.
 """
@@ -40,7 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--truth", required=True, metavar="WHERE", help="http://127.0.0.1:PORT of serve --api-port, or its --truth-file"
     )
     parser.add_argument("--history", action="store_true", help="also each history with what happened, one for one")
-    add_seconds(parser, "--wait", 0.0, "compare again until all is equal, for so long at most")
+    add_seconds(
+        parser, "--wait", 0.0, "compare again until all is equal and the mirror is at rest, for so long at most"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object in place of the table")
 
 
@@ -58,9 +62,10 @@ async def _compare_until_equal(url: URL, args: argparse.Namespace) -> Outcome:
     async with ClientSession() as session:
         mirror = Mirror(session, url, args.token)
         while True:
-            outcome = await _compare(session, mirror, args.truth, history=args.history)
             left = deadline - time.monotonic()
-            if outcome.is_equal or left <= 0:
+            settled = left <= 0 or await mirror.is_settled()
+            outcome = await _compare(session, mirror, args.truth, history=args.history)
+            if left <= 0 or (settled and outcome.is_equal):
                 return outcome
             await asyncio.sleep(min(_AGAIN_S, left))
 
@@ -70,13 +75,15 @@ async def _compare(session: ClientSession, mirror: Mirror, where: str, *, histor
     if not truth.get("finished", True):
         sys.stderr.write("note: the simulation has not ended; what differs may be on its way\n")
     entries = await mirror.reviews()
-    findings = list(compare(reviews_by_id(truth), entries))
+    ignored = frozenset(truth.get("added_fields", ()))
+    findings = list(compare(reviews_by_id(truth), entries, ignored))
     if not history:
         return Outcome(findings)
     events = events_by_id(truth)
     histories = await mirror.histories(sorted(entries))
     ids = sorted(events.keys() | histories.keys())
-    return Outcome(findings, [compare_history(one, events.get(one, []), histories.get(one, [])) for one in ids])
+    compared = [compare_history(one, events.get(one, []), histories.get(one, []), ignored) for one in ids]
+    return Outcome(findings, compared)
 
 
 COMMAND = Command("compare", "compare a mirror with the truth", _DESCRIPTION, _EXAMPLES, configure, run)

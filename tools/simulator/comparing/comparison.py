@@ -1,16 +1,25 @@
 """What a mirror shows of each review, against what is true of it. Performs no I/O."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tools.simulator.comparing.values import canonical, differing_fields
 from tools.simulator.population.truth import is_deleted
 
 _LIVE = "live"
 _SHOWN_FIELDS = 3
 _SHOWN_CHARS = 60
+
+
+class Certainty(StrEnum):
+    """How far the mirror says that it can vouch for a review; a mirror need not say so."""
+
+    PROVEN = "proven"
+    UNPROVEN = "unproven"
+    AMBIGUOUS = "ambiguous"
+    UNTOLD = "untold"
 
 
 class Verdict(StrEnum):
@@ -29,47 +38,48 @@ class Finding:
     review_id: int
     verdict: Verdict
     detail: str = ""
+    certainty: Certainty = Certainty.UNTOLD
 
 
-def compare(truth: Mapping[int, Mapping[str, Any]], mirror: Mapping[int, Mapping[str, Any]]) -> Iterator[Finding]:
-    """Compare the true reviews with the mirror's entries (`{"status", "review", …}`), both by id, in order of ids."""
+def compare(
+    truth: Mapping[int, Mapping[str, Any]],
+    mirror: Mapping[int, Mapping[str, Any]],
+    ignored: frozenset[str] = frozenset(),
+) -> Iterator[Finding]:
+    """Compare the true reviews with the mirror's entries (`{"status", "review", …}`), both by id, in order of ids.
+
+    `ignored` are fields of the mirror's reviews that the truth knows nothing of.
+    """
     for review_id in sorted(truth.keys() | mirror.keys()):
-        if review_id not in mirror:
+        entry = mirror.get(review_id)
+        if entry is None:
             yield Finding(review_id, Verdict.NOT_MIRRORED, "the mirror does not show it")
-        elif review_id not in truth:
-            yield Finding(review_id, Verdict.UNKNOWN, f"the mirror shows it {mirror[review_id].get('status')}")
+            continue
+        if review_id in truth:
+            verdict, detail = _compare_one(truth[review_id], entry, ignored)
         else:
-            yield _compare_one(review_id, truth[review_id], mirror[review_id])
+            verdict, detail = Verdict.UNKNOWN, f"the mirror shows it {entry.get('status')}"
+        yield Finding(review_id, verdict, detail, certainty_of(entry))
 
 
-def _compare_one(review_id: int, true: Mapping[str, Any], entry: Mapping[str, Any]) -> Finding:
+def certainty_of(entry: Mapping[str, Any]) -> Certainty:
+    told = entry.get("certainty")
+    return Certainty(told) if isinstance(told, str) and told in list(Certainty) else Certainty.UNTOLD
+
+
+def _compare_one(true: Mapping[str, Any], entry: Mapping[str, Any], ignored: frozenset[str]) -> tuple[Verdict, str]:
     deleted, status = is_deleted(true), entry.get("status")
     if deleted is (status == _LIVE):
-        detail = f"the mirror says {status}, in truth it is {'deleted' if deleted else _LIVE}"
-        return Finding(review_id, Verdict.WRONG_STATUS, detail)
+        return Verdict.WRONG_STATUS, f"the mirror says {status}, in truth it is {'deleted' if deleted else _LIVE}"
     mirrored = entry.get("review")
     if not isinstance(mirrored, Mapping):
-        return Finding(review_id, Verdict.WRONG_PAYLOAD, "the mirror shows no review object")
-    differing = differing_fields(true, mirrored)
+        return Verdict.WRONG_PAYLOAD, "the mirror shows no review object"
+    differing = [name for name in differing_fields(true, mirrored) if name not in ignored]
     if not differing:
-        return Finding(review_id, Verdict.EQUAL)
+        return Verdict.EQUAL, ""
     shown = [f"{name}: {_short(mirrored, name)}, in truth {_short(true, name)}" for name in differing[:_SHOWN_FIELDS]]
     more = len(differing) - len(shown)
-    return Finding(review_id, Verdict.WRONG_PAYLOAD, "; ".join(shown) + (f"; and {more} more" if more else ""))
-
-
-def differing_fields(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Name the fields in which two review objects differ; an absent field is not one that is null."""
-    return [
-        name
-        for name in {**one, **other}
-        if (name in one) is not (name in other) or canonical(one[name]) != canonical(other[name])
-    ]
-
-
-def canonical(value: Any) -> str:
-    """Write a JSON value so that equal ones, and only they, give equal texts; to Python, 1, 1.0 and true are equal."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return Verdict.WRONG_PAYLOAD, "; ".join(shown) + (f"; and {more} more" if more else "")
 
 
 def _short(review: Mapping[str, Any], name: str) -> str:

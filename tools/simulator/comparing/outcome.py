@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tools.simulator.comparing.comparison import Finding, Verdict
+from tools.simulator.comparing.comparison import Certainty, Finding, Verdict
 from tools.simulator.comparing.history import HistoryFinding
 
 _SHOWN = 10
@@ -34,6 +34,10 @@ class Outcome:
     def differing(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.verdict is not Verdict.EQUAL]
 
+    def certain(self, certainty: Certainty) -> list[Finding]:
+        """Give the findings of the reviews of which the mirror says this."""
+        return [finding for finding in self.findings if finding.certainty is certainty]
+
     @property
     def differing_histories(self) -> list[HistoryFinding]:
         return [history for history in self.histories or () if history.missing or history.surplus]
@@ -44,8 +48,19 @@ def facts(outcome: Outcome) -> dict[str, Any]:
     counts = Counter(finding.verdict for finding in outcome.findings)
     told: dict[str, Any] = {"equal": outcome.is_equal, "reviews": len(outcome.findings) - counts[Verdict.UNKNOWN]}
     told["verdicts"] = {verdict.value: counts[verdict] for verdict in Verdict}
+    told["certainty"] = {
+        certainty.value: {"reviews": len(found), "wrong": _count_wrong(found)}
+        for certainty in Certainty
+        for found in (outcome.certain(certainty),)
+    }
     told["differing"] = [
-        {"id": finding.review_id, "verdict": finding.verdict, "detail": finding.detail} for finding in outcome.differing
+        {
+            "id": finding.review_id,
+            "verdict": finding.verdict,
+            "detail": finding.detail,
+            "certainty": finding.certainty,
+        }
+        for finding in outcome.differing
     ]
     if outcome.histories is not None:
         told["history"] = _history_counts(outcome.histories) | {
@@ -62,6 +77,9 @@ def table(outcome: Outcome) -> str:
     counts = Counter(finding.verdict for finding in outcome.findings)
     rows = [("reviews", len(outcome.findings) - counts[Verdict.UNKNOWN], "in the truth")]
     rows += [(verdict.replace("_", " "), counts[verdict], note) for verdict, note in _NOTES.items()]
+    for certainty in Certainty:
+        if found := outcome.certain(certainty):
+            rows.append((certainty, len(found), f"as the mirror says; {_count_wrong(found)} of them are wrong"))
     if outcome.histories is not None:
         numbers = _history_counts(outcome.histories)
         rows += [
@@ -74,6 +92,10 @@ def table(outcome: Outcome) -> str:
     return "\n".join([*lines, *_first(outcome)])
 
 
+def _count_wrong(findings: Sequence[Finding]) -> int:
+    return sum(finding.verdict is not Verdict.EQUAL for finding in findings)
+
+
 def _history_counts(histories: Sequence[HistoryFinding]) -> dict[str, Any]:
     return {
         "events": sum(history.events for history in histories),
@@ -84,7 +106,7 @@ def _history_counts(histories: Sequence[HistoryFinding]) -> dict[str, Any]:
 
 def _first(outcome: Outcome) -> list[str]:
     lines = [
-        f"review {finding.review_id}: {finding.verdict.replace('_', ' ')}: {finding.detail}"
+        f"review {finding.review_id}: {finding.verdict.replace('_', ' ')}: {finding.detail}{_claim(finding)}"
         for finding in outcome.differing
     ]
     for history in outcome.differing_histories:
@@ -92,6 +114,10 @@ def _first(outcome: Outcome) -> list[str]:
         lines += [f"review {history.review_id}: history has, untrue, {_cut(entry)}" for entry in history.surplus]
     more = len(lines) - _SHOWN
     return ["", *lines[:_SHOWN], *([f"… and {more} more; --json tells all"] if more > 0 else [])] if lines else []
+
+
+def _claim(finding: Finding) -> str:
+    return "" if finding.certainty is Certainty.UNTOLD else f" ({finding.certainty})"
 
 
 def _cut(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,6 +14,8 @@ from yarl import URL
 
 from tools.simulator.errors import UsageError
 
+# Deliveries that wait, questions for Partoo, and second looks where its search may lag: more than none of them.
+_OPEN_WORK = re.compile(r"reviewmirror_(waiting_reviews|open_questions|second_looks)(\{.*\})? (?!0(\.0+)?$)")
 _PAGE = 200
 _AT_ONCE = 8
 _TIMEOUT = ClientTimeout(total=30)
@@ -67,6 +70,18 @@ class Mirror:
                 return (await self._pages(self._url / "reviews" / str(review_id) / "changes", "changes"))[::-1]
 
         return dict(zip(ids, await asyncio.gather(*map(read, ids)), strict=True))
+
+    async def is_settled(self) -> bool:
+        """Tell whether the mirror is at rest, as far as its metrics say: nothing waits and nobody is to be asked.
+
+        A mirror without such metrics counts as settled.
+        """
+        try:
+            async with self._session.get(self._url / "metrics", headers=self._headers, timeout=_TIMEOUT) as response:
+                text = await response.text(errors="replace") if response.status == HTTPStatus.OK else ""
+        except (ClientError, OSError):
+            return True
+        return not any(_OPEN_WORK.match(line) for line in text.splitlines())
 
     async def _pages(self, url: URL, name: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
