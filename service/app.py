@@ -8,11 +8,12 @@ from aiohttp import web
 
 from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
+from mirror.storage.probe import ProbeLog, WriteProbe
 from mirror.storage.store import Store
 from mirror.tasks import end
 from service.api import absences, feed, health, metrics, openapi, ratings, reviews
 from service.api.feed_tail import FeedTail
-from service.app_keys import FEED_TAIL, MEMORY_GUARD, READ_STORE, SETTINGS
+from service.app_keys import FEED_TAIL, MEMORY_GUARD, READ_STORE, SETTINGS, WRITE_PROBE
 from service.in_flight import IN_FLIGHT, InFlight
 from service.requests import expect
 from service.webhook.batch_writer import BatchWriter
@@ -40,6 +41,8 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     tail = FeedTail(read_store)
     nudger = WorkerNotifier(store)
     pressure = MemoryGuard(read_store)
+    # On the connections that deliveries take: readers must not make it look as if Redis refused.
+    probe = WriteProbe(store, ProbeLog())
     redeliveries = Redeliveries(read_store, settings.redelivery_window)
     tally = MetricsBuffer(read_store)
     outcomes = Outcomes(tally, redeliveries)
@@ -50,16 +53,18 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app[READ_STORE] = read_store
     app[FEED_TAIL] = tail
     app[MEMORY_GUARD] = pressure
+    app[WRITE_PROBE] = probe
     webhook = Webhook(settings.partoo_webhook_secret, store, pressure, intake, outcomes)
     app[DIRECT] = Direct("POST", PATH, webhook.receive)
     _setup_routes(app, webhook)
 
     async def background(_app: web.Application) -> AsyncIterator[None]:
-        loops = (tally.run(), pressure.run(), redeliveries.run(), nudger.run(), tail.run())
+        loops = (tally.run(), pressure.run(), redeliveries.run(), nudger.run(), tail.run(), probe.run())
         tasks = [asyncio.create_task(loop) for loop in loops]
         yield
         await acknowledger.close()
         await end(*tasks)
+        await probe.close()
         with suppress(*UNAVAILABLE):
             await tally.flush()
         with suppress(*UNAVAILABLE):

@@ -26,6 +26,7 @@ from mirror.settings import Settings
 from mirror.stopping import on_stop
 from mirror.storage import keys, workers
 from mirror.storage.connection import UNAVAILABLE, connect
+from mirror.storage.probe import ProbeLog, WriteProbe
 from mirror.storage.store import Store
 from mirror.tasks import end
 from worker.deciding import Policy
@@ -61,10 +62,11 @@ async def run(settings: Settings, redis_url: str) -> int:
 async def supervise(settings: Settings, redis_url: str, name: str, stop: asyncio.Event) -> None:
     """Run one arq worker after the other, until `stop` is set."""
     backoff = FIRST_BACKOFF_S
+    probe_log = ProbeLog()
     while not stop.is_set():
         started = asyncio.get_running_loop().time()
         try:
-            await _one_worker(settings, redis_url, name, stop)
+            await _one_worker(settings, redis_url, name, stop, probe_log)
         except Exception as error:  # noqa: BLE001 - whatever ends arq's worker, a new one is the answer
             if asyncio.get_running_loop().time() - started > LAST_BACKOFF_S:
                 backoff = FIRST_BACKOFF_S
@@ -77,8 +79,11 @@ async def supervise(settings: Settings, redis_url: str, name: str, stop: asyncio
                 await asyncio.wait_for(stop.wait(), delay)
 
 
-async def _one_worker(settings: Settings, redis_url: str, name: str, stop: asyncio.Event) -> None:
+async def _one_worker(settings: Settings, redis_url: str, name: str, stop: asyncio.Event, probe_log: ProbeLog) -> None:
     store = Store(connect(settings, redis_url))
+    probe = WriteProbe(store, probe_log)
+    # Before anything else can fail: arq tells of an error, but not what it means.
+    await probe.look()
     session = aiohttp.ClientSession()
     verifier = _verifier(settings, store, session)
     drainer = Drainer(store, _policy(settings))
@@ -93,7 +98,7 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
     }
     worker = _arq_worker(settings, store, ctx)
     working = asyncio.create_task(worker.async_run())
-    beating = asyncio.create_task(_beat(store, name))
+    beating = asyncio.create_task(_beat(store, name, probe))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, beating, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -109,6 +114,7 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
     finally:
         await end(working, beating, stopping, *worker.tasks.values())
         await session.close()
+        await probe.close()
         with suppress(*UNAVAILABLE):
             await workers.leave(store, name)
         with suppress(*UNAVAILABLE):
@@ -166,8 +172,9 @@ def _arq_worker(settings: Settings, store: Store, ctx: dict[str, Any]) -> Worker
     )
 
 
-async def _beat(store: Store, name: str) -> None:
+async def _beat(store: Store, name: str, probe: WriteProbe) -> None:
     while True:
+        await probe.look()
         await workers.beat(store, name)
         await asyncio.sleep(keys.HEARTBEAT_INTERVAL_MS / 1000)
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from redis.exceptions import AuthenticationError
 
 from mirror import misspelt
 from mirror.bootstrap import EXIT_FAILED
@@ -18,6 +17,8 @@ from mirror.clock import span
 from mirror.settings import Settings
 from mirror.storage import corrupt, dead_letters, deliveries, inbox, server, workers
 from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.probe import explain, try_writing
+from mirror.storage.refusals import NO_ANSWER
 from mirror.storage.store import Store
 from mirror.variables import FEWEST_CONNECTIONS
 
@@ -26,6 +27,8 @@ HELP = "check configuration, Redis, connections and workers, and say what to do;
 _SHORT_SECRET = 16
 _MEMORY_WARNING = 0.8
 _MOST_NAMED = 10
+# The checks that fail while deliveries are refused.
+_STORING = ("deliveries", "memory")
 
 
 class Queue(msgspec.Struct, frozen=True):
@@ -91,16 +94,20 @@ def _secret(name: str, values: Sequence[str], *, missing: str) -> Check:
 
 async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list[Check]:
     try:
-        facts, queue = await asyncio.gather(server.inspect(store), _queue(store))
+        facts, queue, refused = await asyncio.gather(server.inspect(store), _queue(store), try_writing(store))
     except UNAVAILABLE as error:
-        # redis-py wraps it in a ConnectionError.
-        if isinstance(error.__cause__, AuthenticationError):
-            return [Check("Redis", FAIL, f"refuses the password ({error})", "check the password in REDIS_URL")]
-        remedy = "check REDIS_URL, REDIS_TLS_VERIFY and whether the server is up"
-        return [Check("Redis", FAIL, f"does not answer ({error})", remedy)]
-    checks = [*_server_checks(facts, queue), _connections(facts, settings, max(1, queue.workers))]
+        found = await explain(store, error)
+        # What did not answer says why, a name that cannot be resolved for instance.
+        problem = f"does not answer ({error})" if found.problem == NO_ANSWER else found.problem
+        return [Check("Redis", FAIL, problem, found.remedy)]
+    checks = [
+        *_server_checks(facts, queue),
+        _finding("deliveries", FAIL, refused, "Redis takes what they need"),
+        _connections(facts, settings, max(1, queue.workers)),
+    ]
     if with_worker:
-        checks.append(_worker(queue))
+        stored = not any(check.state == FAIL and check.name in _STORING for check in checks)
+        checks.append(_worker(queue, stored=stored))
     return [*checks, _waiting(queue), _letters(queue), *_corrupt(queue), await check_partoo(store, settings)]
 
 
@@ -173,13 +180,13 @@ def _connections(facts: server.Server, settings: Settings, worker_count: int) ->
     return Check("connection budget", WARN, f"{found}, but only {facts.max_clients} allowed", remedy)
 
 
-def _worker(queue: Queue) -> Check:
+def _worker(queue: Queue, *, stored: bool) -> Check:
     if queue.workers:
         return Check("workers", OK, f"{queue.workers} alive")
     return Check(
         "workers",
         FAIL,
-        "none is alive: deliveries are stored, but not applied",
+        "none is alive: deliveries are stored, but not applied" if stored else "none is alive",
         "start one: python -m worker (on Heroku: heroku ps:scale worker=1)",
     )
 

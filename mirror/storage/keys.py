@@ -58,6 +58,11 @@ RECONCILIATION_HOLD_MS = 15_000
 RECONCILIATION_PLANNED = "rm:reconciliation:planned"  # string: a worker has planned the day's run
 RECONCILIATION_PLANNED_MS = 72_000_000  # less than a day, more than workers' clocks differ
 
+# The probe of writes: a string with a TTL and a list, gone in the step that makes them; and what arq enqueues in.
+PROBE_PREFIX = "rm:probe:"
+PROBE_TTL_MS = 10_000
+ARQ_QUEUE = "arq:queue"
+
 COUNTERS = "rm:counters"  # hash: what web processes and workers counted since the beginning. No TTL.
 DEAD_LETTERS = "rm:dead_letters"  # hash: delivery id -> dead letter, JSON. No TTL.
 CORRUPT = "rm:corrupt"  # hash: review id -> bytes of its record that could not be read, set aside for whoever mends it

@@ -79,6 +79,12 @@ async def memory(store: Store) -> Memory:
     return _memory(await store.redis.info("memory"))
 
 
+async def is_replica(store: Store) -> bool:
+    """Ask the server whether it follows another one. Raises one of `connection.UNAVAILABLE`."""
+    info: dict[str, Any] = await store.redis.info("replication")
+    return info.get("role") == "slave"
+
+
 def _memory(info: dict[str, Any]) -> Memory:
     # What the server keeps for its append-only file and its replicas it does not hold against the limit.
     uncounted = int(info.get("mem_not_counted_for_evict", 0))
@@ -126,7 +132,7 @@ def replica_finding(server: Server) -> Finding | None:
     if not server.is_replica:
         return None
     return Finding(
-        "Redis is a replica, which takes no writes: every delivery gets a 503",
+        "Redis is a replica: what is written to it is refused, or lost when it next follows its primary",
         "set REDIS_URL to the primary, or promote this one (REPLICAOF NO ONE)",
     )
 

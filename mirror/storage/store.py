@@ -15,6 +15,7 @@ class Store:
         self.redis = redis
         # redis-py reloads a script that the server has forgotten, after a failover for instance.
         self.accept = self._script("accept")
+        self.probe = self._script("probe")
         self.claim = self._script("claim")
         self.claim_verifications = self._script("claim_verifications")
         self.release_verification = self._script("release_verification")

@@ -8,11 +8,16 @@ from aiohttp import web
 
 from mirror.storage import inbox, server, workers
 from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.probe import WriteProbe, explain
+from mirror.storage.refusals import NO_ANSWER
 from mirror.storage.store import Store
-from service.app_keys import MEMORY_GUARD, READ_STORE
+from service.app_keys import MEMORY_GUARD, READ_STORE, WRITE_PROBE
 from service.errors import error_of, json_response
 from service.requests import LOG_FACTS
 from service.webhook.memory_guard import MemoryGuard
+
+NO_WORKER = "no worker is alive"
+STORED_ONLY = "deliveries are stored, but not applied"
 
 
 class Readiness(msgspec.Struct):
@@ -28,7 +33,7 @@ async def healthz(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    readiness = await _readiness(request.app[READ_STORE], request.app[MEMORY_GUARD])
+    readiness = await _readiness(request.app[READ_STORE], request.app[MEMORY_GUARD], request.app[WRITE_PROBE])
     body: dict[str, Any] = {"status": "not_ready" if readiness.problems else "ready"}
     if readiness.problems:
         body |= error_of("not_ready", "; ".join(readiness.problems), request[LOG_FACTS]["request_id"])
@@ -36,37 +41,45 @@ async def readyz(request: web.Request) -> web.Response:
     return json_response(body, 503 if readiness.problems else 200)
 
 
-async def _readiness(store: Store, pressure: MemoryGuard) -> Readiness:
+async def _readiness(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> Readiness:
     try:
-        backlog, heartbeats, facts = await asyncio.gather(
-            inbox.backlog(store), workers.heartbeats(store), server.inspect(store)
+        backlog, heartbeats, facts, refused = await asyncio.gather(
+            inbox.backlog(store), workers.heartbeats(store), server.inspect(store), probe.look()
         )
-    except UNAVAILABLE:
-        return Readiness(["Redis does not answer"], [], {"redis": "unavailable"})
+    except UNAVAILABLE as error:
+        found = await explain(store, error)
+        if found.problem == NO_ANSWER:
+            return Readiness([NO_ANSWER], [], {"redis": "unavailable"})
+        return Readiness([_told(found)], [], {"redis": "refuses"})
+    problems = _storing_problems(facts, pressure, refused)
+    if not heartbeats.alive:
+        # Deliveries that are refused are not stored.
+        problems.append(NO_WORKER if problems else f"{NO_WORKER}: {STORED_ONLY}")
     age = backlog.age_ms / 1000
-    problems = []
-    replica, full = server.replica_finding(facts), server.memory_finding(facts)
-    if replica is not None:
-        problems.append(f"{replica.problem}: {replica.remedy}")
-    if full is not None:
-        problems.append(f"{full.problem}: {full.remedy}")
-    elif pressure.high:
-        nearly = server.nearly_full(facts)
-        problems.append(f"{nearly.problem}: {nearly.remedy}")
-    if full is None and not heartbeats.alive:
-        problems.append("no worker is alive: deliveries are stored, but not applied")
-    if age * 1000 > inbox.LATE_AFTER_MS:
+    if backlog.age_ms > inbox.LATE_AFTER_MS:
         problems.append(f"the oldest waiting delivery has waited for {age:.0f} s")
     findings = (server.eviction_finding(facts), server.persistence_finding(facts))
     heartbeat_age = heartbeats.age_ms
     return Readiness(
         problems,
-        [f"{finding.problem}: {finding.remedy}" for finding in findings if finding is not None],
+        [_told(finding) for finding in findings if finding is not None],
         {
-            "redis": "ok",
+            "redis": "ok" if refused is None else "refuses",
             "workers": len(heartbeats.alive),
             "worker_heartbeat_age_s": None if heartbeat_age is None else heartbeat_age / 1000,
             "waiting_reviews": backlog.reviews,
             "oldest_waiting_s": age,
         },
     )
+
+
+def _storing_problems(facts: server.Server, pressure: MemoryGuard, refused: server.Finding | None) -> list[str]:
+    """Say what keeps deliveries from being stored."""
+    full = server.memory_finding(facts)
+    if full is None and pressure.high:
+        full = server.nearly_full(facts)
+    return [_told(finding) for finding in (refused, full) if finding is not None]
+
+
+def _told(finding: server.Finding) -> str:
+    return f"{finding.problem}: {finding.remedy}"

@@ -185,7 +185,7 @@ ALL: dict[str, Schema] = {
         status=_enum(("ready", "not_ready")),
         problems=_TEXTS,
         warnings=_TEXTS,
-        redis=_enum(("ok", "unavailable")),
+        redis=_enum(("ok", "refuses", "unavailable")),
     ),
     "Document": _object(openapi={"const": "3.1.0"}, info=_ANY, paths=_ANY),
 }

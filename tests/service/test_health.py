@@ -126,14 +126,6 @@ async def test_warnings_alone_leave_the_mirror_ready(start_service: StartService
     assert (status, body["status"], len(body["warnings"])) == (200, "ready", 1)
 
 
-async def test_a_replica_is_not_ready(start_service: StartService, own_redis: OwnRedis) -> None:
-    service = await start_service(own_redis.url)
-    own_redis.client.execute_command("REPLICAOF", "127.0.0.1", 1)
-    answer = await service.get("/readyz")
-    assert answer.status == 503
-    assert (await answer.json())["problems"][0].startswith("Redis is a replica, which takes no writes")
-
-
 @pytest.mark.parametrize("off_ms", [-5 * 3_600_000, 5 * 3_600_000])
 async def test_a_clock_that_is_wrong_makes_nobody_late_or_dead(
     service: Client, store: Store, monkeypatch: pytest.MonkeyPatch, off_ms: int
