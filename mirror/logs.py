@@ -15,6 +15,8 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from mirror.clock import iso, now_ms
+from mirror.console_logs import make_console_renderer
+from mirror.printable import one_line, tolerate
 from mirror.settings import Settings
 
 # Heroku splits lines over 10,000 bytes, which breaks JSON; the contract says below 8 KB.
@@ -30,20 +32,20 @@ _IDENTITY = frozenset({"timestamp", "level", "event", "delivery_id", "review_id"
 def configure(settings: Settings, stream: TextIO | None = None) -> None:
     """Set up logging for the whole process; `stream` is stdout unless given."""
     stream = sys.stdout if stream is None else stream
+    tolerate(stream)
     console = (settings.log_format or ("console" if stream.isatty() else "json")) == "console"
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[Processor] = [structlog.contextvars.merge_contextvars, stamp]
     if not console:
         shared.append(_format_exception)
-    # Not rich's traceback, which is taken where rich is installed: it shows local variables, and secrets among them.
-    colours = structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    render_console = make_console_renderer(colours=stream.isatty())
     structlog.configure(
-        processors=[*shared, colours if console else render_line],
+        processors=[*shared, render_console if console else render_line],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(stream) if console else LineWriter(stream.buffer),
         cache_logger_on_first_use=True,
     )
-    _adopt_standard_logging(stream, level, shared, colours if console else _render_text)
+    _adopt_standard_logging(stream, level, shared, render_console if console else _render_text)
 
 
 class LineWriter:
@@ -134,7 +136,7 @@ def _encode(event: Mapping[str, Any]) -> bytes:
 
 
 def _json(value: Any) -> bytes:
-    return msgspec.json.encode(value, enc_hook=repr)
+    return one_line(msgspec.json.encode(value, enc_hook=repr))
 
 
 def _encodable(value: Any) -> Any:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from mirror import bootstrap
 from mirror.cli import dead_letters, doctor, forget, ratings, reconcile, replay, stats, status, trace
 from mirror.domain.record import CorruptError
+from mirror.printable import tolerate
 from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.store import Store
@@ -20,6 +21,8 @@ _COMMANDS = (trace, status, stats, ratings, doctor, dead_letters, replay, reconc
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        tolerate(stream)
     parser = argparse.ArgumentParser(
         prog="python -m mirror",
         description="Look into the review mirror. The Redis to read is the one that REDIS_URL names; without it, the "

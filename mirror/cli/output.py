@@ -1,15 +1,17 @@
-"""Printing for people and for programs."""
+"""Printing for people and for programs. What stdout cannot encode never raises: see `printable.tolerate`."""
 
+import codecs
 import sys
 from typing import Any
 
 import msgspec
 
+from mirror.printable import ascii_only, one_line, visible
+
 
 def write(line: str = "") -> None:
-    """Write one line of text to stdout. Review texts may hold what a terminal would obey: controls are made visible."""
-    shown = "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in line)
-    sys.stdout.write(shown + "\n")
+    """Write one line of text to stdout. Review texts may hold what a terminal would obey: it is made visible."""
+    sys.stdout.write(visible(line) + "\n")
 
 
 def counted(number: int, name: str) -> str:
@@ -18,5 +20,10 @@ def counted(number: int, name: str) -> str:
 
 
 def write_json(value: Any) -> None:
-    """Write one JSON document to stdout, indented."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    """Write one JSON document to stdout, indented. No character is lost where stdout cannot encode it."""
+    document = one_line(msgspec.json.format(msgspec.json.encode(value), indent=2)).decode()
+    sys.stdout.write((document if _holds_all(sys.stdout.encoding) else ascii_only(document)) + "\n")
+
+
+def _holds_all(encoding: str) -> bool:
+    return codecs.lookup(encoding).name.startswith("utf")

@@ -226,6 +226,51 @@ def test_on_a_console_a_line_is_for_people(capture: Capture) -> None:
     assert not line.startswith(b"{")
 
 
+MISLEADING = "a\nb\x1b[31m\x85\u2028\u2029\u202e\x9b"
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+@pytest.mark.parametrize("value", [MISLEADING, [MISLEADING], {MISLEADING: 1}], ids=["text", "list", "name"])
+def test_a_line_is_one_line_for_every_reader(capture: Capture, log_format: str, value: Any) -> None:
+    capture(LOG_FORMAT=log_format)
+    structlog.get_logger().info(MISLEADING, value=value)
+    logging.getLogger("aiohttp.server").warning("told: %s", MISLEADING)
+    shown = b"\n".join(capture()).decode()
+    assert len(shown.splitlines()) == 2
+    assert not set("\x1b\x85\u2028\u2029\u202e\x9b") & set(shown)
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_text_in_any_language_is_logged_as_it_is(capture: Capture, log_format: str) -> None:
+    capture(LOG_FORMAT=log_format)
+    text = "Très bien\u00a0! 👨\u200d👩\u200d👧"
+    structlog.get_logger().info(text, value=text, values=[text])
+    assert b"".join(capture()).decode().count(text) == 3
+
+
+def test_a_console_that_cannot_show_a_character_gets_another() -> None:
+    raw = io.BytesIO()
+    configure(make_settings(LOG_FORMAT="console"), io.TextIOWrapper(raw, encoding="ascii", write_through=True))
+    structlog.get_logger().info("a → b", value="café")
+    logging.getLogger("anything").warning("c → d")
+    assert raw.getvalue().count(b"->") == 2
+
+
+def fail_with(reason: str) -> None:
+    raise ValueError(reason)
+
+
+def test_a_traceback_on_a_console_obeys_nothing_that_its_error_says(capture: Capture) -> None:
+    capture(LOG_FORMAT="console")
+    try:
+        fail_with("\x1b[31m\x85")
+    except ValueError:
+        structlog.get_logger().exception("worker.failed")
+    shown = b"\n".join(capture())
+    assert b"\\u001b[31m\\u0085" in shown
+    assert b"\x1b" not in shown
+
+
 @pytest.mark.parametrize("log_format", ["console", "json"])
 def test_a_traceback_shows_no_local_variables(capture: Capture, log_format: str) -> None:
     capture(LOG_FORMAT=log_format)

@@ -162,6 +162,47 @@ async def test_trace_shows_control_characters_instead_of_obeying_them(store: Sto
     assert "\u202e" not in shown
 
 
+async def test_trace_shows_french_and_emoji_as_they_are(store: Store, redis_url: str) -> None:
+    content = "Très bien\u00a0! 5\u202f000 € 👨\u200d👩\u200d👧"
+    await apply(store, REVIEW | {"content": content})
+    assert content in mirror(redis_url, "trace", "34").stdout
+    assert content in mirror(redis_url, "trace", "34", "--json").stdout
+
+
+async def test_json_output_escapes_what_ends_a_line_or_turns_its_direction(store: Store, redis_url: str) -> None:
+    content = "a\x85b\u2028c\u2029d\u202ee\x9b31mf\x7f"
+    await apply(store, REVIEW | {"content": content})
+    shown = mirror(redis_url, "trace", "34", "--json").stdout
+    assert json.loads(shown)["review"]["content"] == content
+    assert not any(character in shown for character in content if not character.isalnum())
+
+
+COMMANDS: list[tuple[str, ...]] = [
+    ("trace", "34"),
+    ("status",),
+    ("stats",),
+    ("doctor", "--without-worker"),
+    ("replay",),
+    ("dead-letters", "list"),
+    ("--help",),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+async def test_stdout_in_ascii_fails_no_command(store: Store, redis_url: str, command: tuple[str, ...]) -> None:
+    await apply(store, REVIEW, EDITED)
+    shown = mirror(redis_url, *command, PYTHONIOENCODING="ascii")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "rating       3 -> 1" in shown.stdout or command[0] != "trace"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+async def test_json_loses_no_character_that_stdout_cannot_encode(store: Store, redis_url: str, encoding: str) -> None:
+    await apply(store, REVIEW | {"content": "❤️ → é"})
+    shown = mirror(redis_url, "trace", "34", "--json", PYTHONIOENCODING=encoding)
+    assert json.loads(shown.stdout)["review"]["content"] == "❤️ → é"
+
+
 async def test_status_shows_the_mirror_at_a_glance(store: Store, redis_url: str) -> None:
     await apply(store, REVIEW, make_deletion(REVIEW))
     await apply(store, REVIEW | {"id": 35, "partner": "facebook"})
