@@ -52,6 +52,8 @@ def _options(settings: Settings, redis_url: str, connections: int | None) -> dic
     scheme = urlsplit(redis_url).scheme
     if scheme != "unix":
         options |= {"socket_connect_timeout": CONNECT_TIMEOUT_S, "socket_keepalive": True}
-    if scheme == "rediss" and not settings.redis_tls_verify:
-        options |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+    if scheme == "rediss":
+        # redis-py's default takes a certificate that anybody has got, for whatever name.
+        verify = settings.redis_tls_verify
+        options |= {"ssl_cert_reqs": "required" if verify else "none", "ssl_check_hostname": verify}
     return options

@@ -16,6 +16,8 @@ from mirror.storage.server import Finding
 
 NO_ANSWER = "Redis does not answer"
 _TOO_MANY_CLIENTS = "max number of clients reached"
+# What follows the reason is OpenSSL's own; what precedes it names the server, and /readyz is open to all.
+_CERTIFICATE = re.compile(r"certificate verify failed[^(]*[^(. ]")
 # redis-py cuts these codes off. The first that fits counts.
 _CUT_OFF: tuple[tuple[type[Exception], str], ...] = (
     (NoPermissionError, "NOPERM"),
@@ -70,6 +72,11 @@ def own_words(error: BaseException) -> str | None:
 def refusal(error: BaseException) -> Finding:
     """Say what Redis refuses, or that it does not answer, and what to do; `error` is one of `UNAVAILABLE`."""
     words = own_words(error)
+    if words is None and (certificate := _CERTIFICATE.search(str(error))) is not None:
+        return Finding(
+            f"{NO_ANSWER}: {certificate[0]}",
+            "give REDIS_URL the name that the certificate is for; REDIS_TLS_VERIFY=off where Redis signs its own",
+        )
     if words is None:
         return Finding(NO_ANSWER, "check REDIS_URL, REDIS_TLS_VERIFY and whether the server is up")
     return Finding(f"Redis refuses what the mirror needs: {words}", _remedy(words))

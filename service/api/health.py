@@ -48,8 +48,9 @@ async def _readiness(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> 
         )
     except UNAVAILABLE as error:
         found = await explain(store, error)
-        if found.problem == NO_ANSWER:
-            return Readiness([NO_ANSWER], [], {"redis": "unavailable"})
+        if found.problem.startswith(NO_ANSWER):
+            problem = NO_ANSWER if found.problem == NO_ANSWER else _told(found)
+            return Readiness([problem], [], {"redis": "unavailable"})
         return Readiness([_told(found)], [], {"redis": "refuses"})
     problems = _storing_problems(facts, pressure, refused)
     if not heartbeats.alive:
