@@ -98,7 +98,7 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
     except UNAVAILABLE as error:
         found = await explain(store, error)
         # What did not answer says why, a name that cannot be resolved for instance.
-        problem = f"does not answer ({error})" if found.problem == NO_ANSWER else found.problem
+        problem = f"does not answer ({error})" if found.problem.startswith(NO_ANSWER) else found.problem
         return [Check("Redis", FAIL, problem, found.remedy)]
     checks = [
         *_server_checks(facts, queue),
@@ -126,14 +126,12 @@ async def _queue(store: Store) -> Queue:
 
 def _server_checks(facts: server.Server, queue: Queue) -> Iterator[Check]:
     minimum = ".".join(str(part) for part in server.MINIMUM_VERSION)
-    known = tuple(int(part) for part in re.findall(r"\d+", facts.version)[:2])
-    yield (
-        Check("Redis version", OK, facts.version)
-        if known >= server.MINIMUM_VERSION
-        else Check(
-            "Redis version", FAIL, f"{facts.version}, older than {minimum}", f"upgrade Redis to {minimum} or newer"
-        )
-    )
+    known = tuple(int(part) for part in re.findall(r"\d+", facts.redis_version)[:2])
+    found = f"{facts.name} {facts.version}"
+    if known >= server.MINIMUM_VERSION:
+        yield Check("server", OK, found)
+    else:
+        yield Check("server", FAIL, f"{found}, older than {minimum}", f"upgrade Redis to {minimum} or newer")
     yield _finding("role", FAIL, server.replica_finding(facts), "primary")
     yield _finding("eviction policy", FAIL, server.eviction_finding(facts), "noeviction")
     yield _finding("persistence", WARN, server.persistence_finding(facts), "append-only file on")

@@ -33,9 +33,14 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 class Server(msgspec.Struct, frozen=True):
-    """Facts from INFO; None means the server does not tell."""
+    """Facts from INFO; None means the server does not tell.
 
+    `name` and `version` are the server's own; `redis_version` is the Redis that it is compatible with.
+    """
+
+    name: str
     version: str
+    redis_version: str
     eviction_policy: str | None
     append_only_file: bool
     memory: Memory
@@ -54,8 +59,12 @@ class Finding(msgspec.Struct, frozen=True):
 async def inspect(store: Store) -> Server:
     """Ask the server about itself. Raises one of `connection.UNAVAILABLE`."""
     info: dict[str, Any] = await store.redis.info()
+    redis_version = str(info.get("redis_version", "unknown"))
+    name = str(info.get("server_name", "redis"))
     return Server(
-        version=str(info.get("redis_version", "unknown")),
+        name=name.capitalize(),
+        version=str(info.get(f"{name}_version", redis_version)),
+        redis_version=redis_version,
         eviction_policy=info.get("maxmemory_policy"),
         append_only_file=bool(info.get("aof_enabled")),
         memory=_memory(info),

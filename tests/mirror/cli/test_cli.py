@@ -486,3 +486,9 @@ async def test_status_and_doctor_survive_names_and_counts_that_are_none(store: S
         shown = mirror(redis_url, *command)
         assert (shown.returncode, shown.stderr) == (0, "")
         assert "\x1b" not in shown.stdout
+
+
+async def test_doctor_names_the_server_and_its_own_version(store: Store, redis_url: str) -> None:
+    info = await store.redis.info("server")
+    own = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
+    assert f"ok    server: {own}\n" in mirror(redis_url, "doctor", "--without-worker").stdout
