@@ -12,6 +12,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from mirror.domain.review import is_deleted
+
 # How far a clock may lie after the receipt of its payload.
 FUTURE_TOLERANCE_MS = 300_000
 # By how much Partoo's clock and ours may differ: a `delete_date` this close to a time of receipt does not tell which of
@@ -103,6 +105,13 @@ def compare(shown: Payload, mirrored: Payload) -> Order:
 def clock_of(payload: Payload) -> Instant | None:
     """Return the clock of a payload, None where it proves nothing."""
     return usable(payload, "update_date" if _has_update(payload) else "date")
+
+
+def age_of(payload: Payload) -> tuple[str, Instant | None]:
+    """Return what tells how old a payload is, by its field: of a deletion its `delete_date`, else its clock."""
+    updated = "update_date" if _has_update(payload) else "date"
+    field = "delete_date" if is_deleted(payload.review) else updated
+    return field, usable(payload, field)
 
 
 def deleted_at(payload: Payload) -> Instant | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from mirror.domain import previous_states
 from mirror.domain.changes import Certainty, Change, Difference, Kind, weaker
 from mirror.domain.clocks import Order, Payload, deleted_at, instant, order
 from mirror.domain.lifecycle import FIRST_STATUS, Status, Trigger
@@ -117,12 +118,18 @@ def unchanged(case: Case, **updates: Any) -> Decision:
 
 
 def stale(case: Case, reason: str, certainty: Certainty = Certainty.PROVEN) -> Decision:
-    """Keep a delivery out. Where that may be wrong, the review is no longer proven to be as it is mirrored."""
+    """Keep a delivery out.
+
+    Where that may be wrong, the review is no longer proven to be as it is mirrored, and remembers what was kept out:
+    later news must be newer than that too.
+    """
+    doubted = {} if certainty is Certainty.PROVEN else previous_states.added(case.record, case.shown, case.at, case.at)
     seen = msgspec.structs.replace(
         case.record,
         last_received_at=case.at,
         delivered_at=case.delivered_at,
         **marks(weaker(case.record.certainty, certainty)),
+        **doubted,
     )
     question = KEEP if certainty is Certainty.PROVEN else ASK
     return Decision("stale", case.delivery, seen, reason=reason, certainty=certainty, question=question)

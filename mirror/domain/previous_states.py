@@ -1,8 +1,12 @@
-"""The states that a review was in before: a delivery that repeats one may be a late copy. Performs no I/O."""
+"""The states that a review was in before, or that were kept out in doubt. Performs no I/O.
+
+A delivery that repeats one may be a late copy, and news must be newer than all of them.
+"""
 
 import hashlib
 from typing import Any
 
+from mirror.domain.clocks import Instant, Payload, age_of
 from mirror.domain.record import PreviousState, Record
 from mirror.domain.review import canonical
 
@@ -19,11 +23,25 @@ def find(record: Record, review: dict[str, Any]) -> PreviousState | None:
     return next((state for state in reversed(known) if state.fingerprint == mark), None)
 
 
-def add(record: Record, review: dict[str, Any], since: int, until: int) -> tuple[PreviousState, ...]:
-    """Return a record's previous states with one more: `review`, which was current from `since` until `until`."""
-    mark = fingerprint(review)
-    kept = (state for state in _known(record) if state.fingerprint != mark)
-    return (*kept, PreviousState(mark, since, until))[-MAX_STATES:]
+def added(record: Record, payload: Payload, since: int, until: int) -> dict[str, Any]:
+    """Give the fields of a record with one more previous state: `payload`, current from `since` until `until`."""
+    left = PreviousState(fingerprint(payload.review), since, until, *age_of(payload))
+    kept = (state for state in _known(record) if state.fingerprint != left.fingerprint)
+    return {"previous_states": (*kept, left)[-MAX_STATES:], "left": ()}
+
+
+def ages_after(record: Record, moment: int) -> list[tuple[str, Instant | None]] | None:
+    """Return the ages (see `clocks.age_of`) of the states that a review was in after a moment, or that were kept out.
+
+    The current one and the last live one are among them. None where some of them may have been forgotten.
+    """
+    known = _known(record)
+    if len(known) >= MAX_STATES and known[0].until > moment:
+        return None
+    ages = [(state.age_field, state.clock) for state in known if state.until > moment]
+    if (record.delivered_at or record.last_received_at) > moment:
+        ages += [age_of(payload) for payload in (record.current, record.live) if payload is not None]
+    return ages
 
 
 def fingerprint(review: dict[str, Any]) -> str:

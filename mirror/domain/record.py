@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from mirror.domain.changes import Certainty, Moment, Source, certainty_of
-from mirror.domain.clocks import Payload
+from mirror.domain.clocks import Instant, Payload
 from mirror.domain.lifecycle import Status
 
 # What a stored record looks like; a worker leaves alone what a newer release has written.
@@ -52,11 +52,16 @@ DEFAULT_WINDOWS = Windows()
 
 
 class PreviousState(msgspec.Struct, frozen=True, array_like=True):
-    """A state that a review was in before: its fingerprint, and from when until when (ms since 1970 UTC)."""
+    """A state that a review was in before: its fingerprint, and from when until when (ms since 1970 UTC).
+
+    `clock` is the moment in its `age_field` (see `clocks.age_of`), None where that proves nothing.
+    """
 
     fingerprint: str
     since: int
     until: int
+    age_field: str = ""
+    clock: Instant | None = None
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -96,7 +101,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     last_offered_at: int = 0
     # the delete_dates that absences had, as canonical JSON, the newest last;
     delete_dates: tuple[str, ...] = ()
-    # the states that the review was in before, the newest last;
+    # the states that the review was in before, and those that were kept out in doubt, the newest last;
     previous_states: tuple[PreviousState, ...] = ()
     # fingerprints of such states, in records of earlier releases.
     left: tuple[str, ...] = ()

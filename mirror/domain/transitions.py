@@ -15,19 +15,21 @@ Updates = dict[str, Any]
 def updated(case: Case, shown: dict[str, Any]) -> Updates:
     """Give the fields of the record of a live review that is shown otherwise."""
     record = case.record
-    return _shown(case, shown) | {
-        "previous_states": previous_states.add(record, record.review, record.since, case.at),
-        "left": (),
-    }
+    return _shown(case, shown) | previous_states.added(record, record.current, record.since, case.at)
 
 
 def vanished(case: Case, deletion: dict[str, Any]) -> Updates:
     """Give the fields of the record of a live review that is reported deleted."""
-    return deleted_again(case, deletion) | {"last_live": case.record.review, "missing_since": case.at}
+    return _deleted(case, deletion) | {"last_live": case.record.review, "missing_since": case.at}
 
 
 def deleted_again(case: Case, deletion: dict[str, Any]) -> Updates:
     """Give the fields of the record of a missing review whose deletion is reported otherwise."""
+    record = case.record
+    return _deleted(case, deletion) | previous_states.added(record, record.current, record.since, case.at)
+
+
+def _deleted(case: Case, deletion: dict[str, Any]) -> Updates:
     record = case.record
     return {
         "status": TRANSITIONS[record.status, Trigger.DELETED],
@@ -40,16 +42,15 @@ def deleted_again(case: Case, deletion: dict[str, Any]) -> Updates:
 def returned(case: Case, shown: dict[str, Any]) -> Updates:
     """Give the fields of the record of a missing review that is shown again."""
     record = case.record
-    if record.last_live is not None and difference(record.last_live, shown).fields:
-        left = previous_states.add(record, record.last_live, record.live_since, record.missing_since or case.at)
-        record = msgspec.structs.replace(record, previous_states=left, left=())
-    return _shown(case, shown) | {
+    if record.live is not None and difference(record.live.review, shown).fields:
+        left = previous_states.added(record, record.live, record.live_since, record.missing_since or case.at)
+        record = msgspec.structs.replace(record, **left)
+    facts: Updates = {
         "last_live": None,
         "missing_since": None,
         "reappearances": record.reappearances + 1,
-        "previous_states": previous_states.add(record, record.review, record.since, case.at),
-        "left": (),
     }
+    return _shown(case, shown) | facts | previous_states.added(record, record.current, record.since, case.at)
 
 
 def _shown(case: Case, shown: dict[str, Any]) -> Updates:

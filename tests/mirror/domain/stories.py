@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 
 from mirror.domain.changes import Source
+from mirror.domain.clocks import Payload
 from mirror.domain.decisions import Decision
 from mirror.domain.inbox import make_delivery_id
 from mirror.domain.lifecycle import TRANSITIONS, Trigger
+from mirror.domain.previous_states import added
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.reducer import reduce
 
@@ -69,6 +71,12 @@ def received(record: Record, minute: float, **updates: Any) -> Record:
     """Return a record after a delivery at that minute which changed nothing but the given fields."""
     at = START + round(minute * MINUTE)
     return msgspec.structs.replace(record, last_received_at=at, delivered_at=at, **updates)
+
+
+def kept_out(record: Record, review: dict[str, Any], minute: float) -> Record:
+    """Return a record after a delivery at that minute which was kept out in doubt."""
+    at = START + round(minute * MINUTE)
+    return received(record, minute, unproven=True, **added(record, Payload(review, at), at, at))
 
 
 def after_grace(record: Record) -> Record:

@@ -34,6 +34,7 @@ from tests.mirror.domain.stories import (
     after_grace,
     ambiguous,
     deliver,
+    kept_out,
     last,
     outcomes,
     received,
@@ -168,14 +169,14 @@ def test_values_that_differ_in_json_are_a_difference_in_known_and_unknown_fields
 # Rows 3 and 4: live, and shown
 
 
-def test_a_live_review_with_an_older_clock_is_stale_and_leaves_everything_but_receipt_and_certainty() -> None:
+def test_a_live_review_with_an_older_clock_is_stale_and_remembered_as_kept_out_in_doubt() -> None:
     first, stale = tell((LIVE, 0), (OLDER, 1))
 
     assert stale.outcome == "stale"
     assert stale.change is None
     assert stale.reason == "its clock is older than the mirrored one"
     assert stale.certainty is Certainty.UNPROVEN
-    assert stale.record == received(first.record, 1, unproven=True)
+    assert stale.record == kept_out(first.record, OLDER, 1)
 
 
 def test_a_stale_copy_of_a_state_known_from_before_leaves_the_certainty_as_it_is() -> None:
@@ -342,7 +343,7 @@ def test_a_late_copy_of_an_old_deletion_is_stale_by_its_delete_date_alone(field:
     assert late.change is None
     assert late.reason == "an earlier absence already had its delete_date"
     assert late.certainty is Certainty.UNPROVEN
-    assert late.record == received(back.record, 101, unproven=True)
+    assert late.record == kept_out(back.record, DELETED | field, 101)
 
 
 def test_the_delete_date_of_any_earlier_absence_counts_not_only_the_last() -> None:

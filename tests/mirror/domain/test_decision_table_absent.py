@@ -13,9 +13,9 @@ from tests.mirror.domain.stories import (
     START,
     WINDOWS,
     ambiguous,
+    kept_out,
     last,
     outcomes,
-    received,
     tell,
 )
 from tests.support import make_deletion
@@ -60,7 +60,7 @@ def test_a_reappearance_older_than_the_last_live_snapshot_is_stale(record: Recor
     assert stale.change is None
     assert stale.reason == "its clock is older than the last live snapshot's"
     assert stale.certainty is Certainty.UNPROVEN
-    assert stale.record == received(record, 300, unproven=True)
+    assert stale.record == kept_out(record, OLDER, 300)
 
 
 @pytest.mark.parametrize("record", absent_records())
@@ -149,14 +149,13 @@ def test_a_differing_deletion_updates_an_absence_unless_its_delete_date_is_older
 
 
 @pytest.mark.parametrize("record", absent_records())
-def test_a_deletion_older_than_the_mirrored_one_is_stale_and_leaves_everything_but_receipt_and_certainty(
-    record: Record,
-) -> None:
-    stale = last((make_deletion(EQUAL, "2025-09-09T00:00:00Z"), 200), record=record)
+def test_a_deletion_older_than_the_mirrored_one_is_stale_and_remembered_as_kept_out_in_doubt(record: Record) -> None:
+    older = make_deletion(EQUAL, "2025-09-09T00:00:00Z")
+    stale = last((older, 200), record=record)
     assert stale.change is None
     assert stale.reason == "its delete_date is older than the mirrored one"
     assert stale.certainty is Certainty.UNPROVEN
-    assert stale.record == received(record, 200, unproven=True)
+    assert stale.record == kept_out(record, older, 200)
 
 
 @pytest.mark.parametrize("record", absent_records())

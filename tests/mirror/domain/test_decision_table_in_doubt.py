@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mirror.domain.changes import Certainty
+from mirror.domain.clocks import instant
 from mirror.domain.previous_states import MAX_STATES, find, fingerprint
 from mirror.domain.record import PreviousState, Windows
 from tests.mirror.domain.reviews import D10, D12, DELETED, EQUAL, LIVE, NEWER, OLDER, UNDATED, clockless
@@ -108,8 +109,9 @@ def test_a_state_from_before_the_clock_rose_is_stale_not_in_doubt() -> None:
 
 def test_previous_states_are_remembered_also_when_the_clock_has_risen_since() -> None:
     record = last((LIVE, 0), (EQUAL, 0.1), (NEWER, 0.2)).record
-    assert find(record, LIVE) == PreviousState(fingerprint(LIVE), START, START + 6 * SECOND)
-    assert find(record, EQUAL) == PreviousState(fingerprint(EQUAL), START + 6 * SECOND, START + 12 * SECOND)
+    age = ("update_date", instant(LIVE["update_date"]))
+    assert find(record, LIVE) == PreviousState(fingerprint(LIVE), START, START + 6 * SECOND, *age)
+    assert find(record, EQUAL) == PreviousState(fingerprint(EQUAL), START + 6 * SECOND, START + 12 * SECOND, *age)
     assert find(record, NEWER) is None
 
 
