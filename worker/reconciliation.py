@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import structlog
 
+from mirror.domain.record import Windows
 from mirror.partoo.api import PartooApi
-from mirror.partoo.errors import ApiError
-from mirror.reconciliation.judging import ABSENT, Verdict
+from mirror.partoo.errors import ApiError, ApiRefusedError
+from mirror.reconciliation.judging import ABSENT, OVERTAKEN, Verdict
 from mirror.reconciliation.run import Reconciliation
-from mirror.reconciliation.scope import EVERYTHING
 from mirror.storage import counters, reconciliation
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.reconciliation import BusyError, Position
@@ -34,9 +34,10 @@ log = structlog.get_logger()
 class Reconciler:
     """Reconciles for one process. All of it raises one of `connection.UNAVAILABLE`."""
 
-    def __init__(self, store: Store, api: PartooApi, max_run_s: float = MAX_RUN_S) -> None:
+    def __init__(self, store: Store, api: PartooApi, windows: Windows, max_run_s: float = MAX_RUN_S) -> None:
         self._store = store
         self._api = api
+        self._windows = windows
         self._max_run_s = max_run_s
         self._stopping = asyncio.Event()
 
@@ -57,7 +58,7 @@ class Reconciler:
 
     async def run(self, *, last_try: bool = False) -> bool:
         """Work for a while; gives False if Partoo cannot be asked, to be tried again later."""
-        work = asyncio.create_task(Reconciliation(self._store, self._api, LogNarrator(), EVERYTHING).run())
+        work = asyncio.create_task(Reconciliation(self._store, self._api, LogNarrator(), self._windows).run())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait({work, stopping}, timeout=self._max_run_s, return_when=asyncio.FIRST_COMPLETED)
@@ -76,7 +77,8 @@ class Reconciler:
         except BusyError:
             log.info("reconciliation.busy")
         except ApiError as error:
-            if not last_try:
+            # A key that is refused will be refused again: one line, and the next day's run tries anew.
+            if not (last_try or (isinstance(error, ApiRefusedError) and error.refuses_key)):
                 log.warning("reconciliation.failed", error=str(error), retry_in_s=RETRY_S)
                 return False
             log.error("reconciliation.given_up", error=str(error))  # noqa: TRY400 - the place tells nothing more
@@ -104,9 +106,12 @@ class LogNarrator:
     def fails(self, error: ApiError) -> None:
         log.warning("reconciliation.page_failed", error=str(error))
 
+    def cannot_read(self, page: int, items: int) -> None:
+        log.warning("reconciliation.unreadable_items", page=page, items=items)
+
     def finds(self, verdict: Verdict) -> None:
         facts = {"review_id": verdict.review_id, "outcome": verdict.outcome}
-        if verdict.entry is not None:
+        if verdict.entry is not None and verdict.outcome != OVERTAKEN:
             log.info("reconciliation.differs", **facts, delivery_id=verdict.entry.delivery_id, changed=verdict.fields)
         elif verdict.outcome == ABSENT:
             log.warning("reconciliation.left_alone", **facts, reason=verdict.reason)

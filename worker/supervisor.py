@@ -87,7 +87,7 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
     session = aiohttp.ClientSession()
     verifier = _verifier(settings, store, session)
     drainer = Drainer(store, _policy(settings))
-    reconciler = None if verifier is None else Reconciler(store, verifier.api)
+    reconciler = None if verifier is None else Reconciler(store, verifier.api, settings.windows)
     ctx = {
         "store": store,
         "drainer": drainer,

@@ -17,11 +17,11 @@ from mirror.clock import now_ms
 from mirror.domain.absences import scope
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
-from mirror.domain.reading import encode_reading
+from mirror.domain.reading import encode_reading, may_be_omitted
 from mirror.domain.record import CorruptError, Record
 from mirror.domain.wire import UndecodableError, decode_review
 from mirror.partoo.api import PartooApi
-from mirror.partoo.errors import ApiError, ApiRefusedError, ApiUnavailableError
+from mirror.partoo.errors import ApiError, ApiRefusedError, ApiUnavailableError, RateLimitedError
 from mirror.partoo.search import Answer, find
 from mirror.storage import counters, inbox, reads, verification
 from mirror.storage.store import Store
@@ -34,7 +34,7 @@ MAX_ASK_S = 45.0
 # How long to wait after a failure before asking again: twice as long after each further one.
 FIRST_RETRY_MS = 10_000
 LAST_RETRY_MS = 3_600_000
-# A question refused for good is asked again all the same: keys are exchanged, and permissions granted.
+# A key that is refused is tried again all the same: permissions are granted.
 REFUSED_RETRY_MS = 600_000
 # A listing that shifts while it is read is read again at once, but not more often than this in a row.
 MAX_SHIFTED = 5
@@ -50,6 +50,8 @@ class Verifier:
         self.api = api
         self.delay = delay
         self._planned_until = 0.0
+        # While Partoo refuses the key, no question is asked until then (monotonic, in seconds).
+        self._refused_until = 0.0
         self._stopping = False
 
     def stop(self) -> None:
@@ -68,14 +70,21 @@ class Verifier:
 
     async def run(self) -> None:
         """Ask what is due. Raises one of `connection.UNAVAILABLE`; what was claimed is due again after its lease."""
-        deadline = time.monotonic() + MAX_RUN_S
+        if time.monotonic() < self._refused_until:
+            return
+        deadline, goes_on, unreadable = time.monotonic() + MAX_RUN_S, True, 0
         questions = await verification.claim(self._store, now_ms())
         for business_id, group in (await self._by_business(questions)).items():
-            if self._stopping or time.monotonic() > deadline:
-                await self._put_off([question for question, _ in group], now_ms(), failed=False)
+            if goes_on and not self._stopping and time.monotonic() < deadline:
+                answer = await self._ask(business_id, group)
+                goes_on = answer is not None
+                unreadable += 0 if answer is None else answer.unreadable
             else:
-                await self._ask(business_id, group)
-        await self._plan_next()
+                await self._put_off([question for question, _ in group], now_ms(), failed=False)
+        if unreadable:
+            log.warning("verification.unreadable_items", items=unreadable)
+        if goes_on:
+            await self._plan_next()
 
     async def _plan_next(self) -> None:
         """Have a job ask what was put while this one was planned: gathered for a delay again, not each by itself."""
@@ -96,16 +105,20 @@ class Verifier:
                 groups[scope(record)[1]].append((question, record))
         return groups
 
-    async def _ask(self, business_id: str, group: list[tuple[Question, Record]]) -> None:
-        asked_before, started = self.api.requests, time.monotonic()
+    async def _ask(self, business_id: str, group: Sequence[tuple[Question, Record]]) -> Answer | None:
+        """Ask about one business; None: no other business is to be asked in this run either."""
+        asked_before, started, asked_at = self.api.requests, time.monotonic(), now_ms()
         facts = {"business_id": business_id, "reviews": len(group)}
+        questions = [question for question, _ in group]
         try:
             answer = await self._find([record for _, record in group])
         except ApiError as error:
-            await self._failed([question for question, _ in group], error, facts)
-            return
+            await self._failed(questions, error, facts)
+            no_use = isinstance(error, RateLimitedError) or _refuses_key(error)
+            return None if no_use else Answer({}, held_still=False)
         finally:
             await counters.add(self._store, {"verification:requests": self.api.requests - asked_before})
+        self._refused_until = 0.0
         log.info(
             "verification.asked",
             **facts,
@@ -113,14 +126,16 @@ class Verifier:
             requests=self.api.requests - asked_before,
             ms=round((time.monotonic() - started) * 1000),
         )
-        questions = [question for question, _ in group]
         unreadable = await self._deliver(answer)
         await self._put_off(
             [question for question in questions if question.review_id in unreadable],
             now_ms() + LAST_RETRY_MS,
             failed=True,
         )
-        await self._settle_omitted(answer, questions)
+        for question, record in group:
+            if question.review_id not in answer.found:
+                await self._settle_omitted(answer, question, record, asked_at)
+        return answer
 
     async def _find(self, records: Sequence[Record]) -> Answer:
         """Ask about reviews of one business, for MAX_ASK_S at the most: a long listing must not keep others waiting."""
@@ -150,30 +165,31 @@ class Verifier:
             log.info("verification.answered", review_id=review_id, delivery_id=entry.delivery_id)
         return unreadable
 
-    async def _settle_omitted(self, answer: Answer, questions: Sequence[Question]) -> None:
-        """Leave as it is what both searches omit; ask again about what a listing that shifted may have hidden."""
-        for question in questions:
-            if question.review_id in answer.found:
-                continue
-            if not answer.complete:
-                # At once at first; should it go on, as after any other failure.
-                wait_ms = 0 if question.failures < MAX_SHIFTED else _retry_ms(question.failures)
-                log.warning("verification.listing_shifted", review_id=question.review_id)
-                await self._put_off([question], now_ms() + wait_ms, failed=True)
-                continue
+    async def _settle_omitted(self, answer: Answer, question: Question, record: Record, asked_at: int) -> None:
+        """Leave as it is what both searches omit; ask again where that says nothing about it."""
+        if not answer.held_still:
+            # At once at first; should it go on, as after any other failure.
+            wait_ms = 0 if question.failures < MAX_SHIFTED else _retry_ms(question.failures)
+            log.warning("verification.listing_shifted", review_id=question.review_id)
+        elif answer.unreadable or may_be_omitted(record, asked_at):
+            wait_ms = _retry_ms(question.failures)
+            log.info("verification.not_shown_yet", review_id=question.review_id, retry_in_s=round(wait_ms / 1000, 1))
+        else:
             log.warning("verification.omitted", review_id=question.review_id)
             await counters.add(self._store, {"verification:omitted": 1})
             await verification.release(self._store, question, None)
+            return
+        await self._put_off([question], now_ms() + wait_ms, failed=True)
 
     async def _failed(self, questions: Sequence[Question], error: ApiError, facts: dict[str, object]) -> None:
-        refused = isinstance(error, ApiRefusedError)
         # Those that have failed equally often stay together.
-        waits = {
-            failures: REFUSED_RETRY_MS if refused else _retry_ms(failures)
-            for failures in {question.failures for question in questions}
-        }
-        level = log.error if refused else log.warning
-        level("verification.failed", **facts, error=str(error), retry_in_s=round(min(waits.values()) / 1000, 1))
+        waits = {failures: _wait_ms(error, failures) for failures in {question.failures for question in questions}}
+        # A refused key is told of once, until Partoo takes it again.
+        if not (_refuses_key(error) and self._refused_until):
+            level = log.error if isinstance(error, ApiRefusedError) else log.warning
+            level("verification.failed", **facts, error=str(error), retry_in_s=round(min(waits.values()) / 1000, 1))
+        if _refuses_key(error):
+            self._refused_until = time.monotonic() + REFUSED_RETRY_MS / 1000
         await counters.add(self._store, {"verification:failed": 1})
         now = now_ms()
         for question in questions:
@@ -182,6 +198,18 @@ class Verifier:
     async def _put_off(self, questions: Sequence[Question], until: int, *, failed: bool) -> None:
         for question in questions:
             await verification.release(self._store, question, until, failed=failed)
+
+
+def _refuses_key(error: ApiError) -> bool:
+    return isinstance(error, ApiRefusedError) and error.refuses_key
+
+
+def _wait_ms(error: ApiError, failures: int) -> int:
+    """Tell when to ask again after an error: not before Partoo wants to be asked."""
+    if _refuses_key(error):
+        return REFUSED_RETRY_MS
+    retry_after_s = error.retry_after_s if isinstance(error, RateLimitedError) else 0
+    return max(_retry_ms(failures), round(retry_after_s * 1000))
 
 
 def _retry_ms(failures: int) -> int:

@@ -74,7 +74,9 @@ async def run(store: Store, settings: Settings, options: argparse.Namespace, pat
         limiter = Limiter(store, settings.partoo_api_rate)
         api = PartooApi(session, settings.partoo_api_url, settings.partoo_api_key, limiter, patience)
         work = asyncio.create_task(
-            Reconciliation(store, api, narrator, scope, dry_run=options.dry_run).run(restart=options.restart)
+            Reconciliation(store, api, narrator, settings.windows, scope).run(
+                restart=options.restart, dry_run=options.dry_run
+            )
         )
         caught = await _finish_or_signal(work)
     narrator.progress.clear()

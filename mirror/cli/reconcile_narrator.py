@@ -5,7 +5,7 @@ from mirror.cli.progress import Progress
 from mirror.clock import span
 from mirror.partoo.errors import ApiError
 from mirror.partoo.limiter import MINUTE_MS
-from mirror.reconciliation.judging import Verdict
+from mirror.reconciliation.judging import OVERTAKEN, Verdict
 
 # How many reviews a JSON document lists. Filling a mirror is all first sights.
 MAX_KEPT = 10_000
@@ -42,6 +42,12 @@ class PrintingNarrator:
     def fails(self, error: ApiError) -> None:
         self.progress.say(f"{error}; asking again")
 
+    def cannot_read(self, page: int, items: int) -> None:
+        self.progress.say(
+            f"Page {page:,} holds {counted(items, 'item')} that cannot be read; the others are compared. "
+            "More such items are only counted"
+        )
+
     def finds(self, verdict: Verdict) -> None:
         if not self._as_json:
             self.progress.clear()
@@ -57,5 +63,6 @@ def _line(verdict: Verdict) -> str:
     if verdict.fields:
         parts.append(", ".join(verdict.fields))
     if verdict.reason:
-        parts.append(f"({verdict.reason})" if verdict.entry else f"(left as it is: {verdict.reason})")
+        changes = verdict.entry is not None and verdict.outcome != OVERTAKEN
+        parts.append(f"({verdict.reason})" if changes else f"(left as it is: {verdict.reason})")
     return "  ".join(parts)

@@ -148,9 +148,14 @@ def _refusal(case: Case, asked: _Asked) -> Decision | None:
         return None
     if record.status is not Status.LIVE:
         return _refuse(case, "it is missing already", KEEP if record.ambiguous else CLOSE)
-    if asked.observed_at - max(record.first_seen_at, record.since or record.last_changed_at) < OMITTED_MS:
+    if may_be_omitted(record, asked.observed_at):
         return _refuse(case, "Partoo's search may omit what is new or changed within a day", KEEP)
     return None
+
+
+def may_be_omitted(record: Record, observed_at: int) -> bool:
+    """Tell whether a search may not show a review yet, as it was new or had changed within a day of the question."""
+    return observed_at - max(record.first_seen_at, record.since or record.last_changed_at) < OMITTED_MS
 
 
 def _refuse(case: Case, reason: str, question: Question) -> Decision:

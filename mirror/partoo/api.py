@@ -6,32 +6,19 @@ without `state` returns deleted reviews is not documented, so whoever needs both
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import Any
 
 import aiohttp
 import msgspec
 
 from mirror.clock import now_ms
-from mirror.partoo.errors import ApiRefusedError, ApiUnavailableError, RateLimitedError
+from mirror.partoo.answers import Page, check_status, decode_page, read_body
+from mirror.partoo.errors import ApiUnavailableError, RateLimitedError
 from mirror.partoo.limiter import Limiter
+from mirror.partoo.listing import turn_pages
 
 KEY_HEADER = "x-APIKey"
-# Thirty reviews with their replies weigh some hundred kilobytes.
-MAX_ANSWER_BYTES = 8 * 1024 * 1024
-# Where Partoo does not say how long to wait after a 429.
-DEFAULT_RETRY_AFTER_S = 10.0
-LONGEST_RETRY_AFTER_S = 600.0
-
-
-class Page(msgspec.Struct, frozen=True):
-    """One page of a search, and when it was asked for, in milliseconds since 1970 UTC."""
-
-    page: int
-    max_page: int
-    count: int
-    reviews: list[dict[str, Any]]
-    observed_at: int = 0
+# Without it, no review shows its photos (developers.partoo.co, retrieve-reviews).
+_WITH_PHOTOS = {"with_media_links": "true"}
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -50,8 +37,6 @@ class Patience(msgspec.Struct, frozen=True):
 
 
 PATIENCE = Patience()
-
-_PAGE = msgspec.json.Decoder(Page)
 
 
 class PartooApi:
@@ -74,26 +59,21 @@ class PartooApi:
 
     async def pages(self, filters: Mapping[str, str]) -> AsyncIterator[Page]:
         """Search page by page. Raises ApiError, or one of `connection.UNAVAILABLE` when the limiter cannot be asked."""
-        number, last = 1, 1
-        while number <= last:
-            page = await self.page(filters, number)
+        async for page in turn_pages(lambda number, _before: self.page(filters, number)):
             yield page
-            last = page.max_page
-            number += 1
 
     async def page(self, filters: Mapping[str, str], number: int) -> Page:
         """Get one page. Raises as `pages` does."""
         await self._limiter.wait_for_turn()
+        # Whatever is told to us from now on, the answer need not know.
         observed_at = now_ms()
         self.requests += 1
         try:
-            page = _PAGE.decode(await self._get({**filters, "page": str(number)}))
+            data = await self._get({**filters, **_WITH_PHOTOS, "page": str(number)})
         except RateLimitedError as error:
             await self._limiter.pause(error.retry_after_s)
             raise
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ApiUnavailableError(f"Partoo's answer is cut off or not a page of reviews: {error}") from None
-        return msgspec.structs.replace(page, observed_at=observed_at)
+        return decode_page(data, number, observed_at)
 
     async def _get(self, parameters: Mapping[str, str]) -> bytes:
         timeout = aiohttp.ClientTimeout(total=self.patience.timeout_s)
@@ -106,43 +86,18 @@ class PartooApi:
                 # A redirection would carry the key to wherever it points.
                 allow_redirects=False,
             ) as response:
-                _check(response)
-                return await _body(response)
+                check_status(response)
+                return await read_body(response)
         except TimeoutError:
             raise ApiUnavailableError(f"Partoo's API did not answer within {self.patience.timeout_s:g} s") from None
+        except aiohttp.ClientPayloadError:
+            raise ApiUnavailableError("Partoo's answer was cut off: the connection ended in the middle of it") from None
         except (aiohttp.ClientError, OSError) as error:
             raise ApiUnavailableError(f"Partoo's API cannot be reached: {_reason(error)}") from None
 
 
 def _reason(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or type(error).__name__
-
-
-def _check(response: aiohttp.ClientResponse) -> None:
-    status = response.status
-    if status == HTTPStatus.OK:
-        return
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise RateLimitedError(_retry_after(response.headers.get("Retry-After", "")))
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise ApiUnavailableError(f"Partoo's API answered {status}")
-    what = "check PARTOO_API_KEY and PARTOO_API_URL" if status in (401, 403, 404) else "it refuses the question"
-    raise ApiRefusedError(status, f"Partoo's API answered {status}: {what}")
-
-
-def _retry_after(text: str) -> float:
-    seconds = float(text) if text.isascii() and text.isdigit() else DEFAULT_RETRY_AFTER_S
-    return min(seconds, LONGEST_RETRY_AFTER_S)
-
-
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    chunks, size = [], 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > MAX_ANSWER_BYTES:
-            raise ApiUnavailableError(f"Partoo's answer is larger than {MAX_ANSWER_BYTES} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def api_time(microseconds: int) -> str:

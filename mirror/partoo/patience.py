@@ -1,11 +1,13 @@
 """Reading long listings: a page that fails is asked for again, within bounds."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 
-from mirror.partoo.api import Page, PartooApi
+from mirror.partoo.answers import Page
+from mirror.partoo.api import PartooApi
 from mirror.partoo.errors import ApiError, ApiRefusedError, ApiUnavailableError, RateLimitedError
+from mirror.partoo.listing import repeats, turn_pages
 
 # developers.partoo.co, guides/api/resources/reviews/retrieve-reviews
 PER_PAGE = 30
@@ -19,22 +21,31 @@ class PatientReader:
         self._patience = api.patience
         self._on_failure = on_failure
 
-    async def page(self, filters: Mapping[str, str], number: int) -> Page:
-        """Get one page. One that stays shorter than it must be is given as it is.
+    async def pages(self, filters: Mapping[str, str], first: int = 1) -> AsyncIterator[Page]:
+        """Give the pages of a search from `first` on. One that stays shorter than it must be is given as it is.
 
         Raises ApiError once patience is at an end, or one of `connection.UNAVAILABLE`.
         """
+        async for page in turn_pages(lambda number, before: self._page(filters, number, before), first):
+            yield page
+
+    async def _page(self, filters: Mapping[str, str], number: int, before: Page | None) -> Page:
         for attempt in range(1, self._patience.attempts):
             try:
                 page = await self._once(filters, number)
             except ApiUnavailableError as error:
                 await self._wait(error, attempt)
                 continue
-            if not (is_short(page, number) or _is_cut(page, number)):
+            except ApiRefusedError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                # Whoever puts a new release into place may be gone for a moment.
+                await self._wait(error, attempt)
+                continue
+            doubt = _doubt(page, number, before)
+            if doubt is None:
                 return page
-            counted = f"fewer than its count of {page.count} gives" if page.count else "though it was announced"
-            text = f"Partoo's page {number} holds {len(page.reviews)} reviews, {counted}"
-            await self._wait(ApiUnavailableError(text), attempt)
+            await self._wait(ApiUnavailableError(f"Partoo's page {number} {doubt}"), attempt)
         return await self._once(filters, number)
 
     async def _once(self, filters: Mapping[str, str], number: int) -> Page:
@@ -57,11 +68,11 @@ def _behind_the_last(error: ApiRefusedError, number: int) -> Page:
     return Page(number, max_page=number - 1, count=0, reviews=[])
 
 
-def _is_cut(page: Page, number: int) -> bool:
-    """Tell whether a page that was there a moment ago is empty or refused: perhaps so, perhaps only this once."""
-    return number > 1 and not page.reviews
-
-
-def is_short(page: Page, number: int) -> bool:
-    """Tell whether a page holds fewer reviews than its place in the listing demands."""
-    return len(page.reviews) < min(PER_PAGE, page.count - PER_PAGE * (number - 1))
+def _doubt(page: Page, number: int, before: Page | None) -> str | None:
+    """Tell why a page may be another when it is asked for again; None where nothing speaks for it."""
+    if page.items < min(PER_PAGE, page.count - PER_PAGE * (number - 1)):
+        return f"holds {page.items} reviews, fewer than its count of {page.count} gives"
+    # That was there a moment ago.
+    if number > 1 and not page.items:
+        return "holds 0 reviews, though it was announced"
+    return "repeats the page before it" if repeats(page, before) else None

@@ -8,8 +8,8 @@ import msgspec
 from mirror.domain.absences import scope
 from mirror.domain.clocks import filter_clock
 from mirror.domain.record import Record
-from mirror.domain.wire import MAX_REVIEW_ID
-from mirror.partoo.api import Page, PartooApi, api_time
+from mirror.partoo.api import PartooApi, api_time
+from mirror.partoo.listing import Listing
 
 # Both are asked where the first does not show a review: whether it shows deleted ones is not documented.
 SEARCHES: tuple[dict[str, str], ...] = ({}, {"state": "deleted"})
@@ -24,29 +24,14 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The reviews found, by id. `complete`: whoever is not among them stood in no page of listings that held still."""
+    """The reviews found, by id.
+
+    `held_still`: neither listing was cut short or shifted. `unreadable` counts their items that cannot be read.
+    """
 
     found: dict[int, Found]
-    complete: bool
-
-
-class Listing:
-    """Watches the pages of one search: a listing that is cut short or shifts while it is read proves no absence."""
-
-    def __init__(self) -> None:
-        self._counts: set[int] = set()
-        self._ids: set[int] = set()
-        self.seen = 0
-
-    def add(self, page: Page) -> None:
-        self._counts.add(page.count)
-        self.seen += len(page.reviews)
-        self._ids |= {review_id(review) for review in page.reviews}
-
-    @property
-    def complete(self) -> bool:
-        """Whether every page told the same count, and as many different reviews were there."""
-        return self._counts == {self.seen} and len(self._ids) == self.seen
+    held_still: bool
+    unreadable: int = 0
 
 
 async def find(api: PartooApi, records: Collection[Record]) -> Answer:
@@ -54,24 +39,19 @@ async def find(api: PartooApi, records: Collection[Record]) -> Answer:
     filters = _filters(records)
     wanted = {record.id for record in records}
     found: dict[int, Found] = {}
-    complete = True
+    held_still, unreadable = True, 0
     for search in SEARCHES:
         listing = Listing()
         async for page in api.pages({**filters, **search}):
             listing.add(page)
             for review in page.reviews:
-                if review_id(review) in wanted:
-                    found[review_id(review)] = Found(review, page.observed_at)
+                if review["id"] in wanted:
+                    found[review["id"]] = Found(review, page.observed_at)
             if wanted <= found.keys():
-                return Answer(found, complete=True)
-        complete = complete and listing.complete
-    return Answer(found, complete)
-
-
-def review_id(review: dict[str, Any]) -> int:
-    """Return the id of a review as Partoo showed it, -1 if it has none that is valid."""
-    value = review.get("id")
-    return value if type(value) is int and 0 <= value <= MAX_REVIEW_ID else -1
+                return Answer(found, held_still=True, unreadable=unreadable + listing.unreadable)
+        held_still = held_still and listing.held_still
+        unreadable += listing.unreadable
+    return Answer(found, held_still, unreadable)
 
 
 def _filters(records: Collection[Record]) -> dict[str, str]:

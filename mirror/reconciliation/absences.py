@@ -2,13 +2,16 @@
 
 An absence is only taken for a deletion once two readings of the business's own listings, one right after the other,
 held still and did not show the review either. Even then it may mean something else, so it is left as it is
-- where Partoo shows nothing at all of the business: the key may not see it any more;
+- where an item of the listings cannot be read: it may be this one;
+- where Partoo shows nothing of the business or, in it, of the review's partner: the key may not see the business any
+  more, or the partner may no longer be connected;
+- where it is new or has changed within a day: a search may not show it yet;
 - where Partoo shows deleted reviews as deleted: had this one been deleted, it would stand among them.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
@@ -16,7 +19,9 @@ from mirror.clock import now_ms
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record
 from mirror.domain.review import is_deleted, text_field
-from mirror.partoo.search import SEARCHES, Listing, review_id
+from mirror.partoo.answers import Page
+from mirror.partoo.listing import Listing
+from mirror.partoo.search import SEARCHES
 from mirror.reconciliation.tools import Tools
 from mirror.storage import reads
 
@@ -28,15 +33,22 @@ _STEP = 1_000
 NO_BUSINESS = "Partoo cannot be asked for its business alone"
 SHIFTED = "the listing shifted or was cut short each time it was read"
 NOTHING_SHOWN = "Partoo shows nothing at all of its business"
+NOTHING_OF_PARTNER = "Partoo shows nothing of its partner in its business"
+ITEM_UNREADABLE = "an item of the listing cannot be read, and may be this one"
 NOT_AMONG_DELETED = "Partoo shows deleted reviews, but not this one among them"
 
 
 class _Sight(msgspec.Struct):
-    """One reading of a business: when it began (ms), whether it held still, how many reviews it showed."""
+    """One reading of a business: when it began (ms), whether it held still, and what it showed.
+
+    `items`: how many; `unreadable`: how many of them cannot be read; `partners`: of which a live review was shown.
+    """
 
     began: int
-    complete: bool = True
-    shown: int = 0
+    held_still: bool = True
+    items: int = 0
+    unreadable: int = 0
+    partners: set[str] = msgspec.field(default_factory=set)
 
 
 class Absences:
@@ -46,7 +58,7 @@ class Absences:
     async def run(self, seen: set[int]) -> None:
         """Look into the reviews in scope that are mirrored as live and not among `seen`.
 
-        Raises as `PatientReader.page` does.
+        Raises as `PatientReader.pages` does.
         """
         position = self._tools.keeper.position
         groups: dict[str, list[int]] = defaultdict(list)
@@ -97,8 +109,8 @@ class Absences:
             sight = await self._read(business, absent)
             if not absent:
                 return
-            still = still + 1 if sight.complete else 0
-            if still == PASSES:
+            still = still + 1 if sight.held_still else 0
+            if still == PASSES or sight.unreadable:
                 break
         reason = self._reason_to_leave(sight, still)
         if reason is not None:
@@ -107,13 +119,21 @@ class Absences:
         ids = sorted(absent)
         for start in range(0, len(ids), reads.SCAN_STEP):
             found = await reads.records(self._tools.store, ids[start : start + reads.SCAN_STEP])
-            readable = [record for record in found if isinstance(record, Record)]
-            await self._tools.ledger.enter_absences(readable, sight.began)
+            await self._enter([record for record in found if isinstance(record, Record)], sight)
+
+    async def _enter(self, records: Sequence[Record], sight: _Sight) -> None:
+        known = [record for record in records if text_field(record.review, "partner") in sight.partners]
+        self._tools.ledger.leave(
+            {record.id for record in records} - {record.id for record in known}, NOTHING_OF_PARTNER
+        )
+        await self._tools.ledger.enter_absences(known, sight.began)
 
     def _reason_to_leave(self, sight: _Sight, still: int) -> str | None:
+        if sight.unreadable:
+            return ITEM_UNREADABLE
         if still < PASSES:
             return SHIFTED
-        if not sight.shown:
+        if not sight.items:
             return NOTHING_SHOWN
         return NOT_AMONG_DELETED if self._tools.keeper.position.shows_deleted else None
 
@@ -121,15 +141,21 @@ class Absences:
         """Read the business's listings, compare those of the absent that they show, and take them out of `absent`."""
         sight = _Sight(now_ms())
         for search in SEARCHES:
-            listing, number, last = Listing(), 1, 1
-            while number <= last and absent:
-                page = await self._tools.reader.page({"business__in": business, **search}, number)
+            listing = Listing()
+            async for page in self._tools.reader.pages({"business__in": business, **search}):
                 listing.add(page)
-                found = absent & {review_id(review) for review in page.reviews}
-                await self._tools.ledger.compare(page, found)
-                absent -= found
-                self._tools.keeper.position.shows_deleted |= any(is_deleted(review) for review in page.reviews)
-                number, last = number + 1, page.max_page
-            sight.complete = sight.complete and listing.complete
-            sight.shown += listing.seen
+                await self._look_at(page, sight, absent)
+                if not absent:
+                    return sight
+            sight.held_still = sight.held_still and listing.held_still
         return sight
+
+    async def _look_at(self, page: Page, sight: _Sight, absent: set[int]) -> None:
+        found = absent.intersection(page.ids)
+        await self._tools.ledger.compare(page, found)
+        absent -= found
+        sight.items += page.items
+        sight.unreadable += page.unreadable
+        live = [review for review in page.reviews if not is_deleted(review)]
+        sight.partners.update(text_field(review, "partner") for review in live)
+        self._tools.keeper.position.shows_deleted |= len(live) < len(page.reviews)

@@ -2,11 +2,12 @@
 
 import msgspec
 
-from mirror.domain.changes import Kind, Source, difference
+from mirror.domain.changes import Kind, difference
+from mirror.domain.decisions import Asking, Decision
 from mirror.domain.forgetting import FORGOTTEN
 from mirror.domain.inbox import Entry
 from mirror.domain.reading import take
-from mirror.domain.record import Record
+from mirror.domain.record import Record, Windows
 from mirror.domain.wire import UndecodableError
 
 SAME = "same"
@@ -21,7 +22,7 @@ OUTCOMES = (SAME, *_KINDS, OVERTAKEN, UNREADABLE, ABSENT, FORGOTTEN)
 class Verdict(msgspec.Struct, frozen=True):
     """What was found of one review: `fields` differ; `entry` goes into its inbox, None: nothing does.
 
-    `outcome` is one of OUTCOMES; `reason` says why nothing goes into the inbox, or what is in doubt.
+    `outcome` is one of OUTCOMES; `reason` says why the review stays as it is, or what is in doubt.
     """
 
     review_id: int
@@ -31,20 +32,35 @@ class Verdict(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-def judge(record: Record | None, review_id: int, body: bytes, delivery_id: str, now: int) -> Verdict:
-    """Decide on a reading or an absence, encoded as `body`, by the rule that the worker will apply it by.
+def judge(record: Record | None, review_id: int, entry: Entry, windows: Windows, *, asked_about: bool) -> Verdict:
+    """Decide on a reading or an absence by the rule that the worker will apply the entry by.
 
-    The worker decides again, on what the record is then.
+    The worker decides again, on what the record is then. `asked_about`: there is an open question about the review.
     """
     if record is not None and record.forgotten_at is not None:
         return Verdict(review_id, FORGOTTEN, reason="it was erased on demand, and stays out")
-    entry = Entry(delivery_id, now, Source.RECONCILIATION, body)
     try:
-        decision = take(record, entry)
+        decision = take(record, entry, windows)
     except UndecodableError as error:
         return Verdict(review_id, UNREADABLE, reason=str(error))
-    if decision.change is None:
-        same = record is not None and not difference(record.review, decision.delivery.review).fields
-        return Verdict(review_id, SAME if same else OVERTAKEN, reason=decision.reason)
-    reason = "in doubt: Partoo shows it nowhere" if decision.change.ambiguous else None
-    return Verdict(review_id, decision.outcome, tuple(sorted(decision.change.fields)), entry, reason)
+    if record is None or decision.change is not None:
+        change = decision.change
+        reason = "in doubt: Partoo shows it nowhere" if change is not None and change.ambiguous else None
+        fields = () if change is None else tuple(sorted(change.fields))
+        return Verdict(review_id, decision.outcome, fields, entry, reason)
+    same = not difference(record.review, decision.delivery.review).fields
+    matters = _settles(record, decision, same=same, asked_about=asked_about)
+    return Verdict(review_id, SAME if same else OVERTAKEN, (), entry if matters else None, decision.reason)
+
+
+def _settles(record: Record, decision: Decision, *, same: bool, asked_about: bool) -> bool:
+    """Tell whether an answer that changes nothing of the review is worth an entry.
+
+    It is where it proves what is mirrored, tells more of the API's own fields, closes a question, or puts one.
+    """
+    after = decision.record
+    if (record.certainty, record.extra, record.read_fields) != (after.certainty, after.extra, after.read_fields):
+        return True
+    if decision.question.asking is Asking.CLOSE:
+        return asked_about
+    return decision.question.asking is Asking.ASK and not (same or asked_about)

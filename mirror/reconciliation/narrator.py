@@ -22,5 +22,8 @@ class Narrator(Protocol):
     def fails(self, error: ApiError) -> None:
         """Hear of a failure after which Partoo is asked again."""
 
+    def cannot_read(self, page: int, items: int) -> None:
+        """Hear, once a run, of a page that holds items that cannot be read."""
+
     def finds(self, verdict: Verdict) -> None:
         """Hear of a review that is not the same, or could not be compared."""

@@ -1,6 +1,7 @@
 """One reconciliation from beginning to end, or from where the last one of its scope was interrupted."""
 
 from mirror.clock import now_ms
+from mirror.domain.record import Windows
 from mirror.partoo.api import PartooApi
 from mirror.partoo.patience import PatientReader
 from mirror.partoo.search import SEARCHES
@@ -17,44 +18,45 @@ from mirror.storage.store import Store
 
 
 class Reconciliation:
-    """`dry_run`: find and tell, but write nothing, so that it cannot be gone on with either."""
+    """Compares everything in a scope; `windows` are the deployment's."""
 
     def __init__(
         self,
         store: Store,
         api: PartooApi,
         narrator: Narrator,
+        windows: Windows,
         scope: Scope = EVERYTHING,
-        *,
-        dry_run: bool = False,
     ) -> None:
         self._store = store
         self._reader = PatientReader(api, narrator.fails)
         self._narrator = narrator
+        self._windows = windows
         self._scope = scope
-        self._dry_run = dry_run
 
-    async def run(self, *, restart: bool = False) -> Position:
+    async def run(self, *, restart: bool = False, dry_run: bool = False) -> Position:
         """Compare everything in scope; gives what was counted. It may be cancelled, and is gone on with next time.
+
+        A dry run finds and tells, but writes nothing, so that it cannot be gone on with.
 
         Raises BusyError while another runs, ApiError when Partoo cannot be asked, or one of `connection.UNAVAILABLE`.
         """
-        if self._dry_run:
-            return await self._run(Position(started_at=now_ms()))
+        if dry_run:
+            return await self._run(Position(started_at=now_ms()), dry_run=True)
         async with reconciliation.alone(self._store):
             found = None if restart else await reconciliation.load(self._store, self._scope.name)
             if found is None:
                 await reconciliation.clear(self._store, self._scope.name, len(SEARCHES))
             else:
                 self._narrator.resumes(_where(found), found.page)
-            position = await self._run(found or Position(started_at=now_ms()))
+            position = await self._run(found or Position(started_at=now_ms()), dry_run=False)
             await reconciliation.clear(self._store, self._scope.name, len(SEARCHES))
             await counters.add(self._store, {"reconciliation:finished": 1})
             return position
 
-    async def _run(self, position: Position) -> Position:
-        keeper = Keeper(self._store, self._scope.name, position, dry_run=self._dry_run)
-        ledger = Ledger(self._store, self._narrator, position.counts, dry_run=self._dry_run)
+    async def _run(self, position: Position, *, dry_run: bool) -> Position:
+        keeper = Keeper(self._store, self._scope.name, position, dry_run=dry_run)
+        ledger = Ledger(self._store, self._narrator, self._windows, position.counts, dry_run=dry_run)
         tools = Tools(self._store, self._reader, self._scope, keeper, ledger, self._narrator)
         sweep = Sweep(tools)
         await sweep.run()

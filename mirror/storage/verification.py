@@ -50,6 +50,25 @@ async def next_due(store: Store) -> int | None:
     return int(first[0][1]) if first else None
 
 
+async def asked_about(store: Store, ids: Sequence[int]) -> set[int]:
+    """Tell about which of these reviews there is an open question or a second look to come.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    if not ids:
+        return set()
+    async with store.redis.pipeline(transaction=False) as pipe:
+        pipe.zmscore(keys.VERIFY, [str(one) for one in ids])
+        pipe.zmscore(keys.SECOND_LOOKS, [str(one) for one in ids])
+        asked, again = await pipe.execute()
+    return {one for one, *due in zip(ids, asked, again, strict=True) if due != [None, None]}
+
+
 async def count(store: Store) -> int:
     """Count the open questions. Raises one of `connection.UNAVAILABLE`."""
     return int(await store.redis.execute_command("ZCARD", keys.VERIFY))
+
+
+async def count_second_looks(store: Store) -> int:
+    """Count the reviews about which Partoo is asked once more. Raises one of `connection.UNAVAILABLE`."""
+    return int(await store.redis.execute_command("ZCARD", keys.SECOND_LOOKS))

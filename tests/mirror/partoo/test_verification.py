@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from mirror.clock import now_ms
-from mirror.domain.reading import MAX_LAG_MS
+from mirror.domain.reading import MAX_LAG_MS, OMITTED_MS
 from mirror.domain.record import Record
 from mirror.partoo.search import Answer
 from mirror.storage import dead_letters, keys, reads, verification
@@ -150,7 +150,7 @@ async def test_while_partoo_cannot_answer_nothing_changes_and_it_is_asked_again(
     assert {"failed", "listing_shifted"} & set(events(logs))
 
     partoo.behave(failing=0.0, hanging=0.0, truncated=0.0, too_many=0.0)
-    await asyncio.sleep(0.05)
+    mirror.later(1_500)
     await mirror.verify()
     assert str((await record_of(mirror)).status) == "missing"
 
@@ -168,16 +168,26 @@ async def test_after_a_429_nobody_asks_before_the_time_that_partoo_named(mirror:
     assert len(partoo.requests) == asked + 1
 
 
-async def test_a_review_that_both_searches_omit_stays_as_it_is(mirror: Mirror, partoo: Partoo) -> None:
+async def test_a_review_that_both_searches_omit_stays_as_it_is_and_is_asked_about_until_it_is_old(
+    mirror: Mirror, partoo: Partoo
+) -> None:
     await mirror.tell(*BACK_TOO_SOON)
     before = await record_of(mirror)
-    with capture_logs() as logs:
-        await mirror.verify()
-    assert await record_of(mirror) == before
     assert before.ambiguous
-    assert events(logs) == ["asked", "omitted"]
+    asked: list[str] = []
+    for _ in range(100):
+        with capture_logs() as logs:
+            await mirror.verify()
+        asked += events(logs)
+        if "omitted" in asked:
+            break
+        mirror.later(asking.FIRST_RETRY_MS * 2 ** len(asked))
+    assert await record_of(mirror) == before
+    assert asked == ["asked", "not_shown_yet"] * (len(asked) // 2 - 1) + ["asked", "omitted"]
+    assert len(asked) > 4
+    assert mirror.now_ms() >= before.last_changed_at + OMITTED_MS
     assert await verification.count(mirror.store) == 0
-    assert [request.get("state") for request in partoo.requests] == [None, "deleted"]
+    assert [request.get("state") for request in partoo.requests[:2]] == [None, "deleted"]
 
 
 async def test_a_wrong_key_is_an_error_in_the_log_and_the_question_stays(mirror: Mirror, partoo: Partoo) -> None:
@@ -329,7 +339,7 @@ async def test_a_listing_that_never_holds_still_is_asked_for_ever_more_rarely_an
     mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def shifting(*_arguments: Any) -> Answer:
-        return Answer({}, complete=False)
+        return Answer({}, held_still=False)
 
     monkeypatch.setattr(asking, "find", shifting)
     await mirror.tell(*BACK_TOO_SOON)

@@ -12,7 +12,7 @@ from aiohttp import web
 from mirror.clock import now_ms
 from mirror.domain.changes import Change, Source
 from mirror.domain.inbox import Entry, make_delivery_id
-from mirror.domain.record import Record
+from mirror.domain.record import DEFAULT_WINDOWS, Record
 from mirror.partoo.api import PartooApi, Patience
 from mirror.partoo.errors import ApiError
 from mirror.partoo.limiter import Limiter
@@ -45,6 +45,7 @@ class Ears:
     def __init__(self) -> None:
         self.found: list[Verdict] = []
         self.failures: list[str] = []
+        self.unreadable: list[tuple[int, int]] = []
         self.resumed: list[tuple[str, int]] = []
         self.listings: list[tuple[str, int, int]] = []
 
@@ -62,6 +63,9 @@ class Ears:
 
     def fails(self, error: ApiError) -> None:
         self.failures.append(str(error))
+
+    def cannot_read(self, page: int, items: int) -> None:
+        self.unreadable.append((page, items))
 
     def finds(self, verdict: Verdict) -> None:
         self.found.append(verdict)
@@ -82,6 +86,7 @@ class Partoo:
         self.patience = QUICK
         self.on_request: Callable[[dict[str, str]], None] = lambda _query: None
         self.hangs_after: int | None = None
+        self.windows = DEFAULT_WINDOWS
 
     @web.middleware
     async def _hear(
@@ -103,7 +108,7 @@ class Partoo:
     ) -> Position:
         async with aiohttp.ClientSession() as session:
             api = PartooApi(session, self.url, "k", Limiter(store, RATE), self.patience)
-            run = Reconciliation(store, api, ears or Ears(), scope, dry_run=options.pop("dry_run", False))
+            run = Reconciliation(store, api, ears or Ears(), self.windows, scope)
             return await run.run(**options)
 
 

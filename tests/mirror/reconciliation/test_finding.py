@@ -54,9 +54,11 @@ async def test_whatever_was_missed_is_found_and_nothing_else_is_touched(
     assert [(await record(store, one)).review for one in (2, 3, 4, 9)] == [now_edited, now_deleted, back, new]
     assert [(await record(store, one)).ambiguous for one in (2, 3, 4, 9)] == [False] * 4
     after = await everything(store)
-    unchanged = [key for key in before if key.startswith((b"rm:{1}", b"rm:{5}"))]
-    assert len(unchanged) == 4
+    unchanged = [key for key in before if key.startswith((b"rm:{1}", b"rm:{5}:changes"))]
+    assert len(unchanged) == 3
     assert {key: before[key] for key in unchanged} == {key: after.get(key) for key in unchanged}
+    # What Partoo says too is proven by it.
+    assert [str((await record(store, one)).certainty) for one in (1, 5)] == ["proven"] * 2
     assert counted(await partoo.reconcile(store)) == {"same": 6}
 
 

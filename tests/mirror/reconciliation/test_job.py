@@ -9,6 +9,7 @@ import pytest
 import redis.exceptions
 from structlog.testing import capture_logs
 
+from mirror.domain.record import DEFAULT_WINDOWS
 from mirror.partoo.api import PartooApi, Patience
 from mirror.partoo.limiter import Limiter
 from mirror.settings import Settings
@@ -26,7 +27,7 @@ async def run_job(
 ) -> bool:
     async with aiohttp.ClientSession() as session:
         api = PartooApi(session, partoo.url, "k", Limiter(store, RATE), patience)
-        return await Reconciler(store, api, max_run_s).run(last_try=last_try)
+        return await Reconciler(store, api, DEFAULT_WINDOWS, max_run_s).run(last_try=last_try)
 
 
 def variables(partoo: Partoo) -> dict[str, str]:
@@ -69,7 +70,7 @@ async def test_it_is_planned_once_for_the_fleet_within_an_hour(store: Store, sta
     async with aiohttp.ClientSession() as session:
         api = PartooApi(session, partoo.url, "k", Limiter(store, RATE))
         for _ in range(3):
-            await Reconciler(store, api).plan()
+            await Reconciler(store, api, DEFAULT_WINDOWS).plan()
     [(_, due)] = await store.redis.zrange("arq:queue", 0, -1, withscores=True)
     now = datetime.now(UTC).timestamp()
     assert now - 1 <= due / 1000 <= now + SPREAD_S + 1
@@ -84,7 +85,7 @@ async def test_a_plan_of_which_no_job_came_is_made_again(
         raise redis.exceptions.ConnectionError
 
     async with aiohttp.ClientSession() as session:
-        reconciler = Reconciler(store, PartooApi(session, partoo.url, "k", Limiter(store, RATE)))
+        reconciler = Reconciler(store, PartooApi(session, partoo.url, "k", Limiter(store, RATE)), DEFAULT_WINDOWS)
         with monkeypatch.context() as broken:
             broken.setattr(store.redis, "enqueue_job", fail)
             with pytest.raises(redis.exceptions.ConnectionError):
@@ -118,7 +119,7 @@ async def test_a_stopping_worker_ends_its_run_at_once(store: Store, start_partoo
     partoo.hangs_after = 1
     async with aiohttp.ClientSession() as session:
         api = PartooApi(session, partoo.url, "k", Limiter(store, RATE))
-        reconciler = Reconciler(store, api)
+        reconciler = Reconciler(store, api, DEFAULT_WINDOWS)
         running = asyncio.create_task(reconciler.run())
 
         async def hangs() -> bool:

@@ -60,7 +60,7 @@ async def test_what_always_fails_applies_nothing(store: Store, start_partoo: Sta
 
 
 async def test_a_429_holds_the_fleet_back_for_as_long_as_partoo_says(store: Store, start_partoo: StartPartoo) -> None:
-    partoo = await start_partoo(*reviews(20), too_many=0.5, seed=5)
+    partoo = await start_partoo(*reviews(20), too_many=0.5, seed=2)
     partoo.patience = Patience(attempts=20)
     started = time.monotonic()
     ears = Ears()
