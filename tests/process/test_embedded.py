@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import signal
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -96,10 +97,37 @@ def test_a_server_that_does_not_start_is_told_with_its_log(tmp_path: Path) -> No
         pass
 
 
-def test_without_any_redis_server_the_error_names_the_variable_to_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+@pytest.fixture
+def bare_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is all of the PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["redis-server", "valkey-server"])
+def test_a_server_on_the_path_comes_before_the_one_of_the_wheel(bare_path: Path, name: str) -> None:
+    server = bare_path / name
+    server.touch(mode=0o755)
+    assert embedded.find_server() == str(server)
+
+
+@pytest.mark.usefixtures("bare_path")
+def test_with_none_on_the_path_the_wheel_brings_a_server_that_runs() -> None:
+    said = subprocess.run([embedded.find_server(), "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert said.startswith("Valkey server v=9.1")
+
+
+@pytest.mark.usefixtures("bare_path")
+def test_without_any_server_the_error_names_the_variable_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.metadata, "files", lambda _name: [])
-    with pytest.raises(SettingsError, match=r"^REDIS_URL is not set, and there is no redis-server"):
+    with pytest.raises(SettingsError, match=r"^REDIS_URL is not set, and there is no redis-server or valkey-server"):
         embedded.find_server()
+
+
+def test_a_server_that_this_machine_cannot_run_is_told_in_one_line(bare_path: Path, tmp_path: Path) -> None:
+    (bare_path / "redis-server").write_bytes(b"\x7fELF of another machine")
+    (bare_path / "redis-server").chmod(0o755)
+    with pytest.raises(EmbeddedRedisError, match="redis-server cannot be run"), embedded_redis(str(tmp_path / "data")):
+        pass
