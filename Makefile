@@ -1,4 +1,4 @@
-# Each target sets up what it needs: a Python 3.11 or newer with venv is all it asks of the machine.
+# Each target sets up what it needs: a Python from 3.11 to 3.14 with venv is all it asks of the machine.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test check coverage audit bench faithful torture format lock clean
 .DELETE_ON_ERROR:
@@ -19,7 +19,7 @@ setup: $(READY) ## a virtual environment in .venv with everything pinned in requ
 
 $(READY): requirements-dev.txt
 	@! test -h $(VENV) || { echo "make: $(VENV) is a link; setting up would empty what it points to. Remove it." >&2; exit 1; }
-	@PYTHON=$${PYTHON:-$$(sh tools/dev/find-python.sh)} || exit 1; \
+	@PYTHON=$$(sh tools/dev/find-python.sh "$$PYTHON") || exit 1; \
 	echo "Setting up $(VENV) (once, about a minute) ..."; \
 	"$$PYTHON" -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
@@ -48,7 +48,7 @@ audit: $(READY) ## known holes in the locked releases, and whether what is locke
 	@$(BIN)/python -m tools.dev.audit $(VENV_AUDIT)/bin/pip-audit
 
 $(AUDIT_READY): requirements-audit.txt
-	@PYTHON=$${PYTHON:-$$(sh tools/dev/find-python.sh)} || exit 1; \
+	@PYTHON=$$(sh tools/dev/find-python.sh "$$PYTHON") || exit 1; \
 	echo "Setting up $(VENV_AUDIT) (once, a few seconds) ..."; \
 	"$$PYTHON" -m venv --clear $(VENV_AUDIT)
 	@$(VENV_AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-audit.txt
@@ -68,7 +68,7 @@ torture: $(READY) ## everything fails that can, under load, and every delivery i
 	@$(BIN)/python -m tools.chaos $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short)
 
 $(BENCH_READY): requirements-bench.txt
-	@PYTHON=$${PYTHON:-$$(sh tools/dev/find-python.sh)} || exit 1; \
+	@PYTHON=$$(sh tools/dev/find-python.sh "$$PYTHON") || exit 1; \
 	echo "Setting up $(VENV_BENCH) (once, about a minute) ..."; \
 	"$$PYTHON" -m venv --clear $(VENV_BENCH)
 	@$(VENV_BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.txt
