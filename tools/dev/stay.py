@@ -54,7 +54,7 @@ reviewmirror runs. Ctrl-C stops it; the data stays in {DATA}/.
 
 Send it what Partoo would send, and look:
 
-  {sys.executable} -m simulator send documented --url {stack.url}/webhooks/partoo --key {key_file}
+  {sys.executable} -m tools.simulator send documented --url {stack.url}/webhooks/partoo --key {key_file}
   curl -H 'Authorization: Bearer {token}' {stack.url}/reviews/34
 
 """
