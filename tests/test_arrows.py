@@ -36,6 +36,7 @@ DOMAIN_MAY_IMPORT = {
     "hashlib",
     "itertools",
     "json",
+    "math",
     "mirror.domain",
     "msgspec",
     "nacl",
