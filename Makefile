@@ -58,7 +58,7 @@ format: $(READY) ## rewrite the sources in the project's format
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-faithful: $(READY) ## how many reviews are wrong in the end, over clean to hostile wires, beside ordinary guards: five minutes
+faithful: $(READY) ## how many reviews are wrong in the end, over clean to hostile wires and beside odd APIs: ten minutes
 	@$(BIN)/python -m tools.accuracy
 
 bench: $(BENCH_READY) ## measure beside the ceiling and peers: a quarter of an hour; QUICK=1 takes a few minutes

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mirror.storage.embedded import embedded_redis
+from tools.accuracy.wires import Conditions
 from tools.dev.keys import public_key_line
 from tools.dev.stack import (
     Stack,
@@ -28,13 +29,19 @@ from tools.dev.stack import (
 
 TOKEN = "faithful"  # noqa: S105 - on loopback, for this run
 API_KEY = "a-key-for-the-simulator"
-# A day lasts a second or so, but processes are restarted and answers repeated in real time: it covers both.
-REDELIVERY_WINDOW = "20s"
+# A day lasts a second or so, but processes are restarted and answers repeated in real time. So the windows in which a
+# late copy is possible cannot shrink as days do: each covers the longest that one takes here.
+LATE_WINDOWS = dict.fromkeys(("REDELIVERY_WINDOW", "REORDER_WINDOW", "LATE_WINDOW"), "20s")
+# In production it is a week, and so it is here, in days of the simulation.
+GRACE_DAYS = 7
 VERIFICATION_DELAY = "2500ms"
 # A question claimed by a worker that was killed is asked again when its lease of three minutes ends.
 QUIET_TIMEOUT_S = 300.0
 # How many faults our own house has in a run with disruptions.
 DISRUPTIONS = 6
+
+# Gauges of what is still to be done, and what each counts as where it is not shown.
+_OPEN_WORK = {"waiting_reviews": 1, "open_questions": 1, "second_looks": 0}
 
 _told_to_stop = threading.Event()
 
@@ -62,6 +69,11 @@ class Life:
     seconds: float
     seed: int
 
+    @property
+    def day_ms(self) -> float:
+        """How long a day lasts, in real milliseconds."""
+        return self.seconds * 1000 / self.days
+
     def options(self) -> list[str]:
         speed = self.days * 86_400 / self.seconds
         said = {"--reviews": self.reviews, "--days": self.days, "--seed": self.seed, "--speed": speed}
@@ -79,13 +91,21 @@ class _Partoo:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run ended with; `wrong` counts reviews, `history` the entries missing from and added to histories."""
+    """What a run ended with.
+
+    `wrong` and `wrong_proven` count reviews, `unproven` and `ambiguous` those that the mirror calls so, `history` the
+    entries missing from and added to histories.
+    """
 
     reviews: int
     wrong: int
+    wrong_proven: int
+    unproven: int
+    ambiguous: int
     differing: list[dict[str, Any]]
     history_missing: int
     history_surplus: int
+    differing_histories: list[dict[str, Any]]
     deliveries: int
     returns: int
     api_requests: int
@@ -126,8 +146,8 @@ class _House(ExitStack):
         self._redis.enter_context(embedded_redis(str(self._folder / "redis")))
 
 
-def run(folder: Path, life: Life, wire: str, *, with_key: bool, disrupted: bool) -> Outcome:
-    """Play a life over a wire, wait until all is quiet, and compare.
+def run(folder: Path, life: Life, conditions: Conditions, *, with_key: bool) -> Outcome:
+    """Play a life under these conditions, wait until all is quiet, and compare.
 
     Raises StackError if the stack does not do, or when told to stop.
     """
@@ -137,7 +157,8 @@ def run(folder: Path, life: Life, wire: str, *, with_key: bool, disrupted: bool)
     variables = {
         "PARTOO_PUBLIC_KEYS": public_key_line(partoo.key_file),
         "API_TOKEN": TOKEN,
-        "REDELIVERY_WINDOW": REDELIVERY_WINDOW,
+        **LATE_WINDOWS,
+        "DELETION_GRACE": f"{round(GRACE_DAYS * life.day_ms)}ms",
         "PARTOO_API_URL": f"http://127.0.0.1:{partoo.api_port}/v2",
         "PARTOO_API_KEY": API_KEY if with_key else "",
         "PARTOO_API_RATE": "60000",
@@ -146,17 +167,18 @@ def run(folder: Path, life: Life, wire: str, *, with_key: bool, disrupted: bool)
     }
     with (folder / "log").open("wb") as log, _House(folder, variables, log) as house:
         wait_until_ready(house.stack)
-        with _simulator(life, wire, house.stack.url, partoo) as simulator:
-            done = _disrupt(house, life, simulator) if disrupted else 0
+        with _simulator(life, conditions, house.stack.url, partoo) as simulator:
+            done = _disrupt(house, life, simulator) if conditions.disrupted else 0
             summary = _wait_until_sent(simulator, folder / "sent")
             _wait_until_quiet(house.stack)
             return _outcome(house.stack, partoo, summary, done)
 
 
 @contextmanager
-def _simulator(life: Life, wire: str, url: str, partoo: _Partoo) -> Iterator["subprocess.Popen[bytes]"]:
-    command = [sys.executable, "-m", "tools.simulator", "serve", *life.options(), "--wire", wire]
+def _simulator(life: Life, conditions: Conditions, url: str, partoo: _Partoo) -> Iterator["subprocess.Popen[bytes]"]:
+    command = [sys.executable, "-m", "tools.simulator", "serve", *life.options(), "--wire", conditions.preset]
     command += [
+        *conditions.options,
         "--url",
         f"{url}/webhooks/partoo",
         "--key",
@@ -204,11 +226,11 @@ def _wait_until_sent(simulator: "subprocess.Popen[bytes]", out: Path) -> dict[st
 
 
 def _wait_until_quiet(stack: Stack) -> None:
-    """Return when nothing waits, neither a delivery for the worker nor a question for Partoo."""
+    """Return when nothing waits: no delivery, no question for Partoo and no second look at its answer."""
     deadline = time.monotonic() + QUIET_TIMEOUT_S
     while time.monotonic() < deadline:
         found = _metrics(stack)
-        if found.get("waiting_reviews") == 0 == found.get("open_questions"):
+        if all(found.get(name, missing) == 0 for name, missing in _OPEN_WORK.items()):
             return
         _pause(0.3)
     raise StackError(f"not quiet after {QUIET_TIMEOUT_S:g} s")
@@ -233,9 +255,13 @@ def _outcome(stack: Stack, partoo: _Partoo, summary: dict[str, Any], disruptions
     return Outcome(
         reviews=found["reviews"],
         wrong=len(found["differing"]),
+        wrong_proven=found["certainty"]["proven"]["wrong"],
+        unproven=found["certainty"]["unproven"]["reviews"],
+        ambiguous=found["certainty"]["ambiguous"]["reviews"],
         differing=found["differing"],
         history_missing=found["history"]["missing"],
         history_surplus=found["history"]["surplus"],
+        differing_histories=found["history"]["differing"],
         deliveries=summary["deliveries"],
         returns=summary["events"]["returned"],
         api_requests=round(_metrics(stack).get('verification_total{step="requests"}', 0)),

@@ -1,4 +1,4 @@
-"""One small life through real processes: the simulator as Partoo, asked where payloads cannot tell."""
+"""Small lives through real processes: the simulator as Partoo, asked where payloads cannot tell."""
 
 import os
 import signal
@@ -12,12 +12,21 @@ from pathlib import Path
 import pytest
 
 from tools.accuracy.stack import Life, run
+from tools.accuracy.wires import WIRES, Conditions
 
 
 def test_over_a_bad_wire_and_with_a_key_the_mirror_ends_up_equal_to_partoo(tmp_path: Path) -> None:
-    outcome = run(tmp_path / "run", Life(40, 10, 2.0, 1), "bad-day", with_key=True, disrupted=False)
+    outcome = run(tmp_path / "run", Life(40, 10, 2.0, 1), WIRES["bad-day"], with_key=True)
     assert (outcome.wrong, outcome.lost) == (0, 0), outcome.differing
     assert outcome.reviews == 40
+    assert outcome.api_requests > 0
+
+
+def test_beside_an_api_that_lags_and_writes_otherwise_histories_tell_only_what_happened(tmp_path: Path) -> None:
+    conditions = Conditions("clean", (*WIRES["api-notation"].options, "--api-lag", "0.3-1"))
+    outcome = run(tmp_path / "run", Life(40, 10, 2.0, 1), conditions, with_key=True)
+    assert (outcome.wrong, outcome.lost) == (0, 0), outcome.differing
+    assert outcome.history_surplus == 0, outcome.differing_histories
     assert outcome.api_requests > 0
 
 
