@@ -168,7 +168,7 @@ VARIABLES = (
         "0d",
         parsing.duration,
         "How long changes stay in the history of a review, such as 365d; older ones are trimmed once a day. 0d keeps "
-        "all.",
+        "the newest 10,000 or so.",
     ),
     Variable(
         "WEB_CONCURRENCY", "1", parsing.number(1, 64), "Web processes that share the port. Heroku sets it by dyno size."

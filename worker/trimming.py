@@ -1,4 +1,7 @@
-"""The daily job that trims histories to HISTORY_RETENTION, in slices that make room for arq's other jobs."""
+"""Trimming histories: a daily job for HISTORY_RETENTION, and at once what has become too long.
+
+The job works in slices that make room for arq's other jobs.
+"""
 
 import time
 from typing import Any
@@ -7,6 +10,8 @@ import structlog
 
 from mirror.clock import now_ms
 from mirror.domain.record import CorruptError
+from mirror.domain.settling import Settled
+from mirror.domain.trimming import needs_trimming
 from mirror.storage import trimming
 from mirror.storage.store import Store
 from worker.context import begin
@@ -24,9 +29,7 @@ async def trim_histories(ctx: dict[str, Any], cursor: int = 0) -> None:
     begin(ctx, "trim_histories")
     retention: int = ctx["history_retention"]
     store: Store = ctx["store"]
-    if not retention:
-        return
-    horizon = now_ms() - retention
+    horizon = now_ms() - retention if retention else 0
     deadline = time.monotonic() + MAX_RUN_S
     reviews = changes = 0
     while True:
@@ -40,6 +43,19 @@ async def trim_histories(ctx: dict[str, Any], cursor: int = 0) -> None:
     log.info("history.trimmed", reviews=reviews, changes=changes, done=cursor == 0)
     if cursor:
         await store.redis.enqueue_job("trim_histories", cursor)
+
+
+async def shorten(store: Store, review_id: int, settled: Settled) -> None:
+    """Trim the history of a review that was just committed, if it may have become too long.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    before, after = settled.before, settled.record
+    if after is None or not needs_trimming(0 if before is None else before.version, after.version):
+        return
+    changes = await _trim(store, review_id, 0)
+    if changes:
+        log.info("history.shortened", review_id=review_id, changes=changes)
 
 
 async def _trim(store: Store, review_id: int, horizon: int) -> int:

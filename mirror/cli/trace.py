@@ -90,7 +90,7 @@ def _trace_as_of(record: Record, changes: list[Change], options: argparse.Namesp
         if options.json:
             write_json({"id": record.id, "review": None, "changes": [], "trimmed_before": iso(error.since)})
         else:
-            write(f"Of review {record.id} nothing older than {_when(error.since)} is kept (HISTORY_RETENTION).")
+            write(f"Of review {record.id} nothing older than {_when(error.since)} is kept.")
         return EXIT_FAILED
     until = changes_until(changes, options.at)
     if then is None:

@@ -125,15 +125,17 @@ def _differs(before: dict[str, Any], name: str, value: Any) -> bool:
 
 def redo(before: dict[str, Any], change: Change | Difference) -> dict[str, Any]:
     """Return the review object after a change, given the one before it."""
-    after = {name: value for name, value in before.items() if name not in change.removed}
-    after.update((name, pair[1]) for name, pair in change.fields.items() if name not in change.removed)
+    removed = frozenset(change.removed)
+    after = {name: value for name, value in before.items() if name not in removed}
+    after.update((name, pair[1]) for name, pair in change.fields.items() if name not in removed)
     return after
 
 
 def undo(after: dict[str, Any], change: Change | Difference) -> dict[str, Any]:
     """Return the review object before a change, given the one after it."""
-    before = {name: value for name, value in after.items() if name not in change.added}
-    before.update((name, pair[0]) for name, pair in change.fields.items() if name not in change.added)
+    added = frozenset(change.added)
+    before = {name: value for name, value in after.items() if name not in added}
+    before.update((name, pair[0]) for name, pair in change.fields.items() if name not in added)
     return before
 
 

@@ -1,4 +1,8 @@
-"""A review's history read backwards and forwards: its first payload, and its record as of a moment. Performs no I/O."""
+"""A review's history read backwards and forwards: its first payload, and its record as of a moment. Performs no I/O.
+
+A history may be long. What reads it backwards takes one change after the other, the newest first, and holds no more
+than it needs, so that a caller can read the history in pieces and stop early.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from mirror.domain.changes import Change, Kind, redo, undo
+from mirror.domain.changes import BEGINNINGS, Change, Kind, redo, undo
 from mirror.domain.decisions import marks
 from mirror.domain.lifecycle import FIRST_STATUS, TRANSITIONS, Status, Trigger
 from mirror.domain.record import SCHEMA_VERSION, CorruptError, Record
@@ -30,12 +34,57 @@ def first_payload(record: Record, changes: Iterable[Change]) -> dict[str, Any]:
     the payloads on the way are not those of the time; but going back over the vanishing sets right every field that
     the absence touched. Raises CorruptError where the history does not lead back to a payload of this review.
     """
-    payload = record.review
+    beginning = Rewind(record)
     for change in reversed(list(changes)):
-        payload = undo(payload, change)
-    if payload.get("id") != record.id:
-        raise CorruptError(record.id, "its history does not lead back to its first payload")
-    return payload
+        beginning.take(change)
+    return beginning.payload
+
+
+class Rewind:
+    """A review on its way back through its history. It has the state before the last change taken."""
+
+    def __init__(self, record: Record) -> None:
+        self.is_live = record.status is Status.LIVE
+        self._id = record.id
+        self._first_seen_at = record.first_seen_at
+        self._reappearances = record.reappearances
+        self._payload = record.review
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The payload: that of the time wherever the review was live. Raises CorruptError where it is none of it."""
+        if self._payload.get("id") != self._id:
+            raise CorruptError(self._id, "its history does not lead back to its first payload")
+        return self._payload
+
+    def take(self, change: Change) -> bool:
+        """Go back over the next older change. Always returns False: it never has enough."""
+        self._payload = undo(self._payload, change)
+        if change.kind is Kind.REAPPEARED:
+            self.is_live = False
+            self._reappearances -= 1
+        elif change.kind is Kind.VANISHED:
+            self.is_live = True
+        return False
+
+    def record_after(self, change: Change) -> Record:
+        """Give the record after the next older change, which made the review what it is here: live.
+
+        Raises CorruptError.
+        """
+        at = change.received_at
+        return Record(
+            schema=SCHEMA_VERSION,
+            id=self._id,
+            status=Status.LIVE,
+            version=change.version,
+            review=self.payload,
+            first_seen_at=self._first_seen_at,
+            last_changed_at=at,
+            last_received_at=at,
+            reappearances=self._reappearances,
+            **marks(change.certainty),
+        )
 
 
 def replay(first: dict[str, Any], changes: Iterable[Change]) -> Record | None:
@@ -62,11 +111,56 @@ def as_of(record: Record, changes: Sequence[Change], moment: int) -> Record | No
     `changes` is its whole history, the oldest first. A review that was forgotten was so at all times. Raises
     HistoryTrimmedError for a moment before what is left of a history.
     """
-    if moment >= record.last_received_at or record.forgotten_at is not None:
+    lookback = Lookback(record, moment)
+    for change in reversed(changes):
+        if lookback.take(change):
+            break
+    return lookback.found()
+
+
+class Lookback:
+    """Finds a review as it was at a moment, in its history told backwards.
+
+    It goes back to the last change up to that moment after which the review was live, and forward again from there:
+    within an absence the way back does not give the payloads of the time.
+    """
+
+    def __init__(self, record: Record, moment: int) -> None:
+        self._record = record
+        self._moment = moment
+        self._rewind = Rewind(record)
+        self._base: Record | None = None
+        self._following: list[Change] = []  # the newest first
+        self._oldest: Change | None = None
+        self._is_now = moment >= record.last_received_at or record.forgotten_at is not None
+
+    def take(self, change: Change) -> bool:
+        """Take the next older change; tells whether no more are needed. Raises CorruptError."""
+        if self._is_now or self._base is not None:
+            return True
+        self._oldest = change
+        is_beginning = change.kind in BEGINNINGS
+        if change.received_at <= self._moment:
+            if is_beginning or self._rewind.is_live:
+                self._base = _begin(self._rewind.payload, change) if is_beginning else self._rewind.record_after(change)
+                return True
+            self._following.append(change)
+        self._rewind.take(change)
+        return False
+
+    def found(self) -> Record | None:
+        """Give the record, None if the review was not mirrored yet. Raises HistoryTrimmedError or CorruptError."""
+        if self._is_now:
+            return self._record
+        oldest = self._oldest
+        if self._base is None:
+            if oldest is not None and oldest.trimmed is not None and self._record.first_seen_at <= self._moment:
+                raise HistoryTrimmedError(oldest.received_at)
+            return None
+        record = self._base
+        for change in reversed(self._following):
+            record = _apply(record, change)
         return record
-    if changes and changes[0].trimmed is not None and record.first_seen_at <= moment < changes[0].received_at:
-        raise HistoryTrimmedError(changes[0].received_at)
-    return replay(first_payload(record, changes), changes_until(changes, moment))
 
 
 def changes_until(changes: Iterable[Change], moment: int) -> list[Change]:

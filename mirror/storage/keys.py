@@ -16,7 +16,8 @@ DELIVERIES_KEPT = 100  # the newest of each review
 # Reviews that have such a list: sorted set of review ids by when the last delivery was applied (ms since 1970). Where
 # memory is scarce, the lists of those at its beginning are dropped first. Entries older than DELIVERY_RETENTION go.
 KEPT = "rm:kept"
-# list: the change history, JSON, oldest first. The first has version 1, or a higher one once it was trimmed. No TTL.
+# list: the change history, JSON, oldest first. The first has version 1, or a higher one once it was trimmed: to some
+# 10,000 entries (`mirror.domain.trimming`), or to HISTORY_RETENTION. No TTL.
 CHANGES_SUFFIX = "}:changes"
 
 # Reviews whose inbox holds something. Two sorted sets of review ids, times in milliseconds since 1970:

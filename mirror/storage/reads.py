@@ -8,7 +8,7 @@ from mirror.domain.changes import Certainty, Change
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import CorruptError, Record
 from mirror.domain.review import text_field
-from mirror.storage import keys
+from mirror.storage import histories, keys
 from mirror.storage.decoding import decode_changes, decode_record, reading
 from mirror.storage.store import Store
 
@@ -46,21 +46,12 @@ async def record(store: Store, review_id: int) -> Record | None:
 
 
 async def record_and_changes(store: Store, review_id: int) -> tuple[Record, list[Change]] | None:
-    """Read a review with its whole history, the oldest change first.
+    """Read a review with its whole history, the oldest change first: for what shows all of it.
 
     Raises CorruptError, or one of `connection.UNAVAILABLE`.
     """
-    with reading(review_id):
-        async with store.redis.pipeline(transaction=True) as pipe:
-            pipe.get(keys.record(review_id))
-            pipe.lrange(keys.changes(review_id), 0, -1)
-            data, entries = await pipe.execute()
-        if data is None:
-            return None
-        record = decode_record(review_id, data)
-        if not entries and record.forgotten_at is None:
-            raise CorruptError(review_id, "its history is missing")
-        return record, _changes(review_id, entries, 1)
+    found = await histories.walk(store, review_id, histories.Collector)
+    return None if found is None else (found[0], found[1].changes)
 
 
 async def changes_page(store: Store, review_id: int, before: int | None, limit: int) -> list[Change]:

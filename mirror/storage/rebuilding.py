@@ -1,6 +1,5 @@
 """Replaying a stored review, and putting what the replay gives in the place of what is stored."""
 
-import hashlib
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ from mirror.domain.record import CorruptError, Record
 from mirror.domain.replaying import Comparison, Stored
 from mirror.domain.review import text_field
 from mirror.domain.wire import UndecodableError, decode_review
-from mirror.storage import keys, reads
+from mirror.storage import histories, keys, reads
 from mirror.storage.absences import corrections
 from mirror.storage.decoding import decode_changes, decode_record, reading
 from mirror.storage.store import Store
@@ -24,10 +23,12 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """What a review's keys held when it was read: its record, empty if there was none, and a digest of its history."""
+    """What a review's keys held when it was read: its record, empty if there was none, and the ends of its history."""
 
     record: bytes
-    history: str
+    length: int
+    oldest: bytes
+    newest: bytes
 
 
 async def read(store: Store, review_id: int) -> tuple[Stored, Snapshot]:
@@ -38,16 +39,24 @@ async def read(store: Store, review_id: int) -> tuple[Stored, Snapshot]:
     with reading(review_id):
         async with store.redis.pipeline(transaction=True) as pipe:
             pipe.get(keys.record(review_id))
-            pipe.lrange(keys.changes(review_id), 0, -1)
+            pipe.llen(keys.changes(review_id))
+            pipe.lindex(keys.changes(review_id), 0)
+            pipe.lindex(keys.changes(review_id), -1)
             pipe.lrange(keys.deliveries(review_id), 0, -1)
-            data, changes, deliveries = await pipe.execute()
-        entries = [decode_entry(entry) for entry in deliveries]
+            data, length, oldest, newest, deliveries = await pipe.execute()
+        raw = [decode_entry(entry) for entry in deliveries]
     try:
         record = None if data is None else decode_record(review_id, data)
     except CorruptError:
         record = None
-    snapshot = Snapshot(data or b"", hashlib.sha1(b"".join(changes), usedforsecurity=False).hexdigest())
-    return Stored(review_id, record, decode_changes(review_id, changes), entries), snapshot
+    try:
+        extent = histories.Extent(length, oldest)
+        changes = [entries async for _, entries in histories.pieces(store, review_id, extent)]
+    except histories.MovedError:
+        return await read(store, review_id)
+    told = [change for entries in reversed(changes) for change in decode_changes(review_id, entries)]
+    snapshot = Snapshot(data or b"", length, oldest or b"", newest or b"")
+    return Stored(review_id, record, told, raw), snapshot
 
 
 async def rebuild(store: Store, comparison: Comparison, stored: Stored, snapshot: Snapshot) -> bool:
@@ -76,7 +85,9 @@ async def rebuild(store: Store, comparison: Comparison, stored: Stored, snapshot
     partner, business_id = text_field(after.review, "partner"), text_field(after.review, "business_id")
     args = [
         snapshot.record,
-        snapshot.history,
+        snapshot.length,
+        snapshot.oldest,
+        snapshot.newest,
         _ENCODE(after),
         review_id,
         keys.member(review_id),

@@ -1,11 +1,13 @@
 """The read API: one review, its history, and lists of reviews. Closed unless API_TOKEN is set."""
 
+from functools import partial
+
 from aiohttp import web
 
 from mirror.clock import iso
-from mirror.domain.history import HistoryTrimmedError, as_of, first_payload
+from mirror.domain.history import HistoryTrimmedError, Lookback, Rewind
 from mirror.domain.record import Record
-from mirror.storage import feed, reads
+from mirror.storage import feed, histories, reads
 from mirror.views import changes_view, record_view
 from service.api import parameters
 from service.app_keys import READ_STORE
@@ -38,10 +40,14 @@ async def get_changes(request: web.Request) -> web.Response:
     # Only the beginning is worked out from the whole history; most pages do without.
     begins = bool(shown) and (shown[0].version == 1 or shown[0].trimmed is not None)
     whole = not shown or begins
-    found = await reads.record_and_changes(store, review_id) if whole else None
-    if whole:
+    first = None
+    if begins:
+        found = await histories.walk(store, review_id, Rewind)
         _present(None if found is None else found[0], review_id)
-    first = None if found is None else first_payload(*found)
+        first = None if found is None else found[1].payload
+    elif whole:
+        opened = await histories.begin(store, review_id)
+        _present(None if opened is None else opened[0], review_id)
     following = None if whole else str(shown[0].version)
     return json_response({"changes": changes_view(shown[::-1], first), "next": following})
 
@@ -90,11 +96,11 @@ def _not_found(review_id: int) -> ServiceError:
 
 
 async def _as_of(request: web.Request, review_id: int, moment: int) -> Record | None:
-    found = await reads.record_and_changes(request.app[READ_STORE], review_id)
+    found = await histories.walk(request.app[READ_STORE], review_id, partial(Lookback, moment=moment))
     try:
         if found is None:
             return None
-        then = as_of(*found, moment)
+        then = found[1].found()
     except HistoryTrimmedError as error:
         raise ServiceError(
             404, "history_trimmed", f"of review {review_id} nothing older than {iso(error.since)} is kept"

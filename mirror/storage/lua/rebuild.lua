@@ -3,16 +3,16 @@
 -- committed yet would find its deliveries in the inbox; one that reads later reads the new one.
 -- KEYS: record, inbox, changes, partners, feed, corrupt, absences, businesses by absences, then what incidents of its
 --       scopes hold
--- ARGV: record as it was read ('' for none), history as it was read (SHA-1 of its entries, one after the other),
---       new record, review id, member, partner, new index, new business index, feed length, version, delivery id,
+-- ARGV: record as it was read ('' for none), history as it was read: how many entries, its first and its last ('' for
+--       none; nobody else writes between these), new record, review id, member, partner, new index, new business index, feed length, version, delivery id,
 --       missing since when ('' if it is not), prefix of counts of absences,
 --       then four lists, each after its length: the changes; the indexes to leave; the sets of held and of recent
 --       absences to leave; rows of what to correct in the counts of absences: scope, its business ('' where it is none),
 --       name, by how much
 local RECORD, INBOX, CHANGES, PARTNERS, FEED, CORRUPT, ABSENCES, ABSENT_BUSINESSES = unpack(KEYS, 1, 8)
-local FIRST_HELD, FIRST_LIST = 9, 14
-local OLD_RECORD, OLD_HISTORY, NEW_RECORD, ID, MEMBER, PARTNER, INDEX, BUSINESS = unpack(ARGV, 1, 8)
-local FEED_LENGTH, VERSION, DELIVERY_ID, MISSING_SINCE, STATS = unpack(ARGV, 9, FIRST_LIST - 1)
+local FIRST_HELD, FIRST_LIST = 9, 16
+local OLD_RECORD, LENGTH, OLDEST, NEWEST, NEW_RECORD, ID, MEMBER, PARTNER, INDEX, BUSINESS = unpack(ARGV, 1, 10)
+local FEED_LENGTH, VERSION, DELIVERY_ID, MISSING_SINCE, STATS = unpack(ARGV, 11, FIRST_LIST - 1)
 
 local at = FIRST_LIST
 local function read_list(width)
@@ -26,7 +26,9 @@ end
 local changes, indexes, left, corrections = read_list(1), read_list(1), read_list(1), read_list(4)
 
 -- Keys of another type must fail before anything is written: what is written stays.
-local history = redis.sha1hex(table.concat(redis.call('LRANGE', CHANGES, 0, -1)))
+local is_as_read = redis.call('LLEN', CHANGES) == tonumber(LENGTH)
+    and (redis.call('LINDEX', CHANGES, 0) or '') == OLDEST
+    and (redis.call('LINDEX', CHANGES, -1) or '') == NEWEST
 redis.call('SCARD', PARTNERS)
 redis.call('XLEN', FEED)
 redis.call('HLEN', CORRUPT)
@@ -43,7 +45,7 @@ for place = FIRST_HELD, #KEYS do
     is_held = redis.call('ZSCORE', KEYS[place], ID) and MISSING_SINCE ~= '' or is_held
 end
 
-if (redis.call('GET', RECORD) or '') ~= OLD_RECORD or history ~= OLD_HISTORY or redis.call('LLEN', INBOX) > 0 then
+if (redis.call('GET', RECORD) or '') ~= OLD_RECORD or not is_as_read or redis.call('LLEN', INBOX) > 0 then
     return 0
 end
 
