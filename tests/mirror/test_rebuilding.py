@@ -239,3 +239,26 @@ async def test_what_never_vanished_opens_no_incident_with_what_vanishes_after_it
         assert len((await replayed(store, apply=True)).applied) == 19
     await mirror(store, make_deletion(reviews[24]))
     assert await incidents.open_incidents(store) == []
+
+
+async def test_a_rebuilt_review_is_counted_by_its_new_certainty(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await believed_first(store, monkeypatch, LIVE, DELETED, LIVE)
+    assert await reads.counts_of_uncertain(store) == {"unproven": 0, "ambiguous": 0}
+    await replayed(store, apply=True)
+    found = await reads.record(store, 34)
+    assert found is not None
+    assert found.certainty == "ambiguous"
+    assert await reads.counts_of_uncertain(store) == {"unproven": 0, "ambiguous": 1}
+    with monkeypatch.context() as changed:
+        changed.setitem(settling.RULES, Source.WEBHOOK, believing_what_comes_first())
+        await replayed(store, apply=True)
+    assert await reads.counts_of_uncertain(store) == {"unproven": 0, "ambiguous": 0}
+
+
+async def test_a_review_that_an_earlier_release_left_in_doubt_is_counted_from_its_next_delivery_on(
+    store: Store,
+) -> None:
+    await mirror(store, LIVE, DELETED, LIVE)
+    await store.redis.delete(keys.certainty("ambiguous"))
+    await mirror(store, LIVE)
+    assert await reads.counts_of_uncertain(store) == {"unproven": 0, "ambiguous": 1}
