@@ -9,6 +9,8 @@ from mirror.domain.changes import Change, tag_difference
 
 INDENT = 6
 _MIN_WIDTH = 16
+# One field with a name longer than this must not make the lines of all others as long.
+_MAX_NAME_WIDTH = 40
 _ARROW = " → "
 # What is shown of the same beginning of two long values, before the place where they part.
 _CONTEXT = 12
@@ -22,21 +24,21 @@ def payload_lines(payload: Mapping[str, Any], width: int) -> Iterator[str]:
 
 def field_lines(change: Change, width: int) -> Iterator[str]:
     """Write each field that a change touched: from what to what."""
-    fields = change.fields
+    fields, added, removed = change.fields, frozenset(change.added), frozenset(change.removed)
     for label, name in _labels(fields):
         before, after = fields[name]
         room = width - len(label)
         if name == "tags" and (tags := _tag_words(fields)):
             yield label + _cut(tags, room)
         else:
-            old = "(absent)" if name in change.added else _show(before)
-            new = "(absent)" if name in change.removed else _show(after)
+            old = "(absent)" if name in added else _show(before)
+            new = "(absent)" if name in removed else _show(after)
             yield label + _from_to(old, new, room)
 
 
 def _labels(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Give each field's name, with what a line about it begins with."""
-    longest = max((len(name) for name in fields), default=0)
+    longest = min(max((len(name) for name in fields), default=0), _MAX_NAME_WIDTH)
     for name in fields:
         yield f"{'':{INDENT}}{name:{longest}}  ", name
 
@@ -63,10 +65,11 @@ def _tag_words(fields: Mapping[str, tuple[Any, Any]]) -> str:
         return ""
     tags = tag_difference(dict(fields)) or {}
     labels = {side: [_label(tag) for tag in found] for side, found in tags.items()}
+    on_both_sides = frozenset(labels.get("added", ())).intersection(labels.get("removed", ()))
     signs = {"added": "+", "removed": "-"}
     return ", ".join(
         # Of two with the same label, the label does not tell what differs.
-        f"{signs[side]} {_show(tag) if all(label in found for found in labels.values()) else label}"
+        f"{signs[side]} {_show(tag) if label in on_both_sides else label}"
         for side, found in tags.items()
         for tag, label in zip(found, labels[side], strict=True)
     )

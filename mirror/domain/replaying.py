@@ -93,8 +93,11 @@ def compare(stored: Stored, windows: Windows) -> Comparison:
     found += _record_mismatches(stored.record, settled.record, exact=start is None)
     found += _change_mismatches(stored.changes, changes)
     inexact = None if start is None else "its first deliveries are no longer kept: replayed from its history"
-    certain = [one for one in found if start is None or not (trimmed or one.name in UNCERTAIN)]
-    uncertain = [one for one in found if one not in certain]
+    certain: list[Mismatch] = []
+    uncertain: list[Mismatch] = []
+    for one in found:
+        is_certain = start is None or not (trimmed or one.name in UNCERTAIN)
+        (certain if is_certain else uncertain).append(one)
     return Comparison(stored.review_id, inexact, certain, uncertain, settled.record, _marked(stored.changes, changes))
 
 
