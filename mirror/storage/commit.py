@@ -122,8 +122,8 @@ def _values(one: Commit, now: int) -> list[str | bytes]:
         _business(after),
         "" if one.verification.ask_at is None else str(one.verification.ask_at),
         str(one.verification.again_at or ""),
-        _certainty_index(before),
-        _certainty_index(after),
+        certainty_index(before),
+        certainty_index(after),
     ]
     rows = _feed_of_forgetting(settled) if settled.forgets else [_row(change) for change in settled.changes]
     values += [str(len(rows)), *(value for row in rows for value in row)]
@@ -168,7 +168,7 @@ def _index(record: Record | None) -> str:
     return keys.index(record.status, text_field(record.review, "partner"))
 
 
-def _certainty_index(record: Record | None) -> str:
+def certainty_index(record: Record | None) -> str:
     """Name the index of reviews that are not proven; "" for the others."""
     if record is None or record.forgotten_at is not None or record.certainty is Certainty.PROVEN:
         return ""

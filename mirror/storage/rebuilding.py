@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from mirror.domain.absences import scope
-from mirror.domain.changes import BEGINNINGS
+from mirror.domain.changes import BEGINNINGS, Certainty
 from mirror.domain.history import first_payload, records
 from mirror.domain.inbox import decode_entry
 from mirror.domain.incidents import business_scope, partner_scope
@@ -16,6 +16,7 @@ from mirror.domain.review import text_field
 from mirror.domain.wire import UndecodableError, decode_review
 from mirror.storage import histories, keys, reads
 from mirror.storage.absences import corrections
+from mirror.storage.commit import certainty_index
 from mirror.storage.decoding import decode_changes, decode_record, reading
 from mirror.storage.store import Store
 
@@ -94,6 +95,7 @@ async def rebuild(store: Store, comparison: Comparison, stored: Stored, snapshot
         partner,
         keys.index(after.status, partner),
         keys.business(business_id) if business_id else "",
+        certainty_index(after),
         keys.FEED_LENGTH,
         after.version,
         comparison.changes[-1].delivery_id,
@@ -158,6 +160,7 @@ def _absences_to_leave(before: Record, after: Record) -> list[str]:
 async def _indexes_to_leave(store: Store, stored: Record | None, before: Record | None) -> list[str]:
     business_id = "" if before is None else text_field(before.review, "business_id")
     left = [keys.business(business_id)] if business_id else []
+    left += [keys.certainty(certainty) for certainty in Certainty if certainty is not Certainty.PROVEN]
     if stored is not None:
         return [*left, keys.index(stored.status, text_field(stored.review, "partner"))]
     # A record that cannot be read does not tell where its review stands.

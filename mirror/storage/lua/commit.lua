@@ -225,6 +225,9 @@ local function write(commit)
     move(commit.member, commit.index_before, commit.index_after)
     move(commit.member, commit.business_before, commit.business_after)
     move(commit.member, commit.certainty_before, commit.certainty_after)
+    if commit.certainty_after ~= '' then
+        redis.call('ZADD', commit.certainty_after, 0, commit.member) -- an earlier release has not put it there
+    end
     plan_verification(commit)
     for _, change in ipairs(commit.changes) do
         if change[1] ~= '' then

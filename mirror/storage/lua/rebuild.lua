@@ -4,15 +4,16 @@
 -- KEYS: record, inbox, changes, partners, feed, corrupt, absences, businesses by absences, then what incidents of its
 --       scopes hold
 -- ARGV: record as it was read ('' for none), history as it was read: how many entries, its first and its last ('' for
---       none; nobody else writes between these), new record, review id, member, partner, new index, new business index, feed length, version, delivery id,
---       missing since when ('' if it is not), prefix of counts of absences,
+--       none; nobody else writes between these), new record, review id, member, partner, new index, new business index,
+--       new index by certainty ('' for what is proven), feed length, version, delivery id, missing since when ('' if it
+--       is not), prefix of counts of absences,
 --       then four lists, each after its length: the changes; the indexes to leave; the sets of held and of recent
 --       absences to leave; rows of what to correct in the counts of absences: scope, its business ('' where it is none),
 --       name, by how much
 local RECORD, INBOX, CHANGES, PARTNERS, FEED, CORRUPT, ABSENCES, ABSENT_BUSINESSES = unpack(KEYS, 1, 8)
-local FIRST_HELD, FIRST_LIST = 9, 16
+local FIRST_HELD, FIRST_LIST = 9, 17
 local OLD_RECORD, LENGTH, OLDEST, NEWEST, NEW_RECORD, ID, MEMBER, PARTNER, INDEX, BUSINESS = unpack(ARGV, 1, 10)
-local FEED_LENGTH, VERSION, DELIVERY_ID, MISSING_SINCE, STATS = unpack(ARGV, 11, FIRST_LIST - 1)
+local CERTAINTY, FEED_LENGTH, VERSION, DELIVERY_ID, MISSING_SINCE, STATS = unpack(ARGV, 11, FIRST_LIST - 1)
 
 local at = FIRST_LIST
 local function read_list(width)
@@ -61,6 +62,9 @@ redis.call('SADD', PARTNERS, PARTNER)
 redis.call('ZADD', INDEX, 0, MEMBER)
 if BUSINESS ~= '' then
     redis.call('ZADD', BUSINESS, 0, MEMBER)
+end
+if CERTAINTY ~= '' then
+    redis.call('ZADD', CERTAINTY, 0, MEMBER)
 end
 redis.call('HDEL', CORRUPT, ID)
 
