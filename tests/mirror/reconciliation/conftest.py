@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pytest_aiohttp import AiohttpServer
 
-from tests.mirror.reconciliation.support import Partoo, StartPartoo
+from tests.mirror.reconciliation.support import Clock, Partoo, StartPartoo
 from tools.simulator.api import ApiOptions, FixedReviews
 
 
@@ -19,3 +19,8 @@ def start_partoo(aiohttp_server: AiohttpServer) -> StartPartoo:
         return partoo
 
     return start
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)

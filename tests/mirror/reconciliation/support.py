@@ -2,20 +2,25 @@
 
 import asyncio
 import random
+import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
 import msgspec
+import pytest
 from aiohttp import web
 
-from mirror.clock import now_ms
+from mirror.clock import iso, now_ms
 from mirror.domain.changes import Change, Source
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.record import DEFAULT_WINDOWS, Record
+from mirror.partoo import api as partoo_api
 from mirror.partoo.api import PartooApi, Patience
 from mirror.partoo.errors import ApiError
 from mirror.partoo.limiter import Limiter
+from mirror.reconciliation import absences, ledger, run
 from mirror.reconciliation.judging import Verdict
 from mirror.reconciliation.run import Reconciliation
 from mirror.reconciliation.scope import EVERYTHING, Scope
@@ -24,9 +29,12 @@ from mirror.storage.reconciliation import Position
 from mirror.storage.store import Store
 from tests.support import make_body, make_review
 from tools.simulator.api import ApiOptions, FixedReviews, make_api
+from worker import deciding, verification
+from worker import drain as worker_drain
 from worker.deciding import Policy
 from worker.drain import Drainer
 
+THIS = sys.modules[__name__]
 RATE = 1_000_000
 QUICK = Patience(timeout_s=0.3, attempts=4, first_wait_s=0.005)
 # Longer ago than a search may lag, or omit what is new.
@@ -37,6 +45,25 @@ StartPartoo = Callable[..., Awaitable["Partoo"]]
 
 def reviews(count: int, first: int = 1, business: str = "b1", **fields: Any) -> list[dict[str, Any]]:
     return [make_review(first + number, business_id=business, **fields) for number in range(count)]
+
+
+class Clock:
+    """The time as this package sees it, which goes on by itself and by `later`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._passed_ms = 0
+        for module in (partoo_api, absences, ledger, run, verification, deciding, worker_drain, THIS):
+            monkeypatch.setattr(module, "now_ms", self.now_ms)
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self._passed_ms
+
+    def later(self, ms: int) -> None:
+        self._passed_ms += ms
+
+    def iso(self, ms: int) -> str:
+        """Write the moment so long after now."""
+        return iso(self.now_ms() + ms)
 
 
 class Ears:
@@ -108,8 +135,8 @@ class Partoo:
     ) -> Position:
         async with aiohttp.ClientSession() as session:
             api = PartooApi(session, self.url, "k", Limiter(store, RATE), self.patience)
-            run = Reconciliation(store, api, ears or Ears(), self.windows, scope)
-            return await run.run(**options)
+            once = Reconciliation(store, api, ears or Ears(), self.windows, scope)
+            return await once.run(**options)
 
 
 async def accept(store: Store, *shown: dict[str, Any], ago_ms: int = AGO_MS) -> None:
