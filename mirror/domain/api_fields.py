@@ -55,12 +55,18 @@ def adopt(record: Record, delivery: Delivery) -> tuple[Record, Delivery]:
     shown = delivery.review
     base = record.review if is_deleted(shown) or record.last_live is None else record.last_live
     kept = {name: base[name] for name in record.read_fields if name in base and _still_holds(name, base, shown)}
+    said = {name: value for name, value in shown.items() if not _adds_nothing(name, value, base)}
     extra = {name: value for name, value in record.extra.items() if name not in shown}
     updates: dict[str, Any] = {"read_fields": tuple(kept), "extra": extra}
     return (
         msgspec.structs.replace(record, **updates),
-        msgspec.structs.replace(delivery, review={**shown, **kept}),
+        msgspec.structs.replace(delivery, review={**said, **kept}),
     )
+
+
+def _adds_nothing(name: str, value: Any, base: dict[str, Any]) -> bool:
+    """Tell whether a webhook only says that a field is empty which the API had left out for that."""
+    return name not in base and name in _DOCUMENTED and is_empty(value)
 
 
 def _still_holds(name: str, base: dict[str, Any], shown: dict[str, Any]) -> bool:

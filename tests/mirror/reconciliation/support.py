@@ -1,6 +1,7 @@
 """A mirror, a Partoo to compare it with, and ears for what is told."""
 
 import asyncio
+import json
 import random
 import sys
 import time
@@ -113,6 +114,7 @@ class Partoo:
         self.patience = QUICK
         self.on_request: Callable[[dict[str, str]], None] = lambda _query: None
         self.hangs_after: int | None = None
+        self.odd_items: list[Any] = []
         self.windows = DEFAULT_WINDOWS
 
     @web.middleware
@@ -124,7 +126,16 @@ class Partoo:
         self.on_request(query)
         if self.hangs_after is not None and len(self.queries) > self.hangs_after:
             await asyncio.sleep(60)
-        return await handler(request)
+        return self._with_odd_items(query, await handler(request))
+
+    def _with_odd_items(self, query: dict[str, str], response: web.StreamResponse) -> web.StreamResponse:
+        """Put `odd_items` before the reviews of the plain search."""
+        if not self.odd_items or not isinstance(response, web.Response) or "state" in query:
+            return response
+        page = json.loads(response.text or "")
+        page["count"] += len(self.odd_items)
+        page["reviews"][:0] = self.odd_items if query["page"] == "1" else []
+        return web.Response(text=json.dumps(page), content_type="application/json")
 
     async def reconcile(
         self,

@@ -96,6 +96,51 @@ async def test_a_business_of_which_nothing_is_shown_says_nothing_of_its_reviews(
     assert set(reasons(ears).values()) == {absences.NOTHING_SHOWN}
 
 
+async def test_reviews_of_a_platform_that_is_not_connected_any_more_stay(
+    store: Store, start_partoo: StartPartoo
+) -> None:
+    google, facebook = reviews(4), reviews(6, first=100, partner="facebook")
+    await mirrored(store, *google, *facebook)
+    ears = Ears()
+    # One of Google's is omitted too, of which others are shown.
+    position = await (await start_partoo(*google[1:])).reconcile(store, ears)
+    assert counted(position) == {"same": 3, "vanished": 1, "absent": 6}
+    assert {one: reasons(ears)[one] for one in range(100, 106)} == dict.fromkeys(
+        range(100, 106), absences.NOTHING_OF_PARTNER
+    )
+    await drain(store)
+    assert {(await record(store, review["id"])).status for review in facebook} == {Status.LIVE}
+
+
+@pytest.mark.parametrize("item", [None, {"rating": 4}, {"id": 3, "rating": float("nan")}, {"id": 3, "title": "\ud83d"}])
+async def test_where_an_item_cannot_be_read_nothing_is_taken_for_deleted(
+    store: Store, start_partoo: StartPartoo, item: dict[str, Any] | None
+) -> None:
+    there = reviews(40)
+    hidden, lost = reviews(2, first=200)
+    await mirrored(store, *there, hidden, lost)
+    partoo = await start_partoo(*there)
+    partoo.odd_items = [item]
+    ears = Ears()
+    position = await partoo.reconcile(store, ears)
+    assert counted(position) == {"same": 40, "unreadable": 1, "absent": 2}
+    assert reasons(ears) == {200: absences.ITEM_UNREADABLE, 201: absences.ITEM_UNREADABLE}
+    assert [items for _, items in ears.unreadable] == [1]
+    await drain(store)
+    assert {(await record(store, one)).status for one in (200, 201)} == {Status.LIVE}
+
+
+async def test_photos_that_the_api_leaves_out_stay(store: Store, start_partoo: StartPartoo) -> None:
+    photos = ["https://example.org/1.jpg"]
+    [review] = reviews(1, media_links=photos)
+    await mirrored(store, review)
+    partoo = await start_partoo(copy(review, media_links=[]))
+    assert counted(await partoo.reconcile(store)) == {"same": 1}
+    await drain(store)
+    assert (await record(store, 1)).review["media_links"] == photos
+    assert {query["with_media_links"] for query in partoo.queries} == {"true"}
+
+
 async def test_a_listing_that_shifts_each_time_proves_no_absence(store: Store, start_partoo: StartPartoo) -> None:
     there = reviews(65)
     gone = reviews(1, first=900)[0]
