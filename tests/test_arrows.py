@@ -31,6 +31,7 @@ DOMAIN_MAY_IMPORT = {
     "collections",
     "dataclasses",
     "datetime",
+    "difflib",
     "enum",
     "functools",
     "hashlib",
@@ -42,6 +43,7 @@ DOMAIN_MAY_IMPORT = {
     "nacl",
     "re",
     "typing",
+    "unicodedata",
 }
 
 

@@ -15,7 +15,7 @@ from mirror.cli.doctor_partoo import check_partoo
 from mirror.cli.output import write, write_json
 from mirror.clock import span
 from mirror.settings import Settings
-from mirror.storage import corrupt, dead_letters, deliveries, inbox, server, workers
+from mirror.storage import corrupt, dead_letters, deliveries, erased_files, inbox, server, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.probe import explain, try_writing
 from mirror.storage.refusals import NO_ANSWER
@@ -94,7 +94,9 @@ def _secret(name: str, values: Sequence[str], *, missing: str) -> Check:
 
 async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list[Check]:
     try:
-        facts, queue, refused = await asyncio.gather(server.inspect(store), _queue(store), try_writing(store))
+        facts, queue, refused, unclean = await asyncio.gather(
+            server.inspect(store), _queue(store), try_writing(store), erased_files.finding(store)
+        )
     except UNAVAILABLE as error:
         found = await explain(store, error)
         # What did not answer says why, a name that cannot be resolved for instance.
@@ -108,6 +110,8 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
     if with_worker:
         stored = not any(check.state == FAIL and check.name in _STORING for check in checks)
         checks.append(_worker(queue, stored=stored))
+    if unclean is not None:
+        checks.append(_finding("erased reviews", WARN, unclean, ""))
     return [*checks, _waiting(queue), _letters(queue), *_corrupt(queue), await check_partoo(store, settings)]
 
 

@@ -6,9 +6,11 @@ erased with the rest, what is accepted after it stays out.
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
+from mirror.domain.authors import Author
 from mirror.domain.changes import Change, Source
 from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.decisions import Decision
@@ -80,7 +82,7 @@ def keep_out(tombstone: Record, entry: Entry) -> Decision:
 # Finding what is to be erased
 
 
-def letter_concerns(letter: DeadLetter, ids: frozenset[int], author: str | None) -> bool:
+def letter_concerns(letter: DeadLetter, ids: frozenset[int], author: Author | None) -> bool:
     """Tell whether a dead letter is about one of these reviews or by this author.
 
     One that cannot be decoded is taken to be so if its raw body holds the id as a number of its own, or the name.
@@ -90,41 +92,26 @@ def letter_concerns(letter: DeadLetter, ids: frozenset[int], author: str | None)
     try:
         event = decode(letter.body)
     except UndecodableError:
-        return any(holds_id(letter.body, one) for one in ids) or (author is not None and holds(letter.body, author))
+        return any(holds_id(letter.body, one) for one in ids) or (author is not None and author.stands_in(letter.body))
     if isinstance(event, OtherEvent):
-        return author is not None and holds(letter.body, author)
-    return event.review_id in ids or (author is not None and event.review.get("author_name") == author)
+        return author is not None and author.stands_in(letter.body)
+    return event.review_id in ids or (author is not None and author.is_named(event.review.get("author_name")))
 
 
-def entry_is_by(entry: Entry, author: str) -> bool:
-    """Tell whether a delivery shows a review of this author; one that cannot be read, whether it holds the name."""
-    try:
-        event = decode(entry.body)
-    except UndecodableError:
-        return holds(entry.body, author)
-    return not isinstance(event, OtherEvent) and event.review.get("author_name") == author
+def names_in_entry(entry: Entry) -> list[Any]:
+    """Give the author's name that a delivery shows. Raises UndecodableError if it cannot be read."""
+    event = decode(entry.body)
+    return [] if isinstance(event, OtherEvent) else [event.review.get("author_name")]
 
 
-def record_is_by(record: Record, author: str) -> bool:
-    return any(review.get("author_name") == author for review in (record.review, record.last_live or {}))
+def names_in_record(record: Record) -> list[Any]:
+    """Give the author's names that a record shows."""
+    return [review.get("author_name") for review in (record.review, record.last_live or {}, record.extra)]
 
 
-def change_names(change: Change, author: str) -> bool:
-    return author in change.fields.get("author_name", ())
-
-
-def holds(data: bytes, text: str) -> bool:
-    """Tell whether raw bytes hold a text, as it is or as JSON may escape it."""
-    escaped = msgspec.json.encode(text).decode()[1:-1]
-    forms = {text, escaped, *("".join(_escape(one, digits) for one in escaped) for digits in ("02x", "02X"))}
-    return any(form.encode() in data for form in forms)
-
-
-def _escape(character: str, digits: str) -> str:
-    if character.isascii():
-        return character
-    units = character.encode("utf-16-be")
-    return "".join(f"\\u{units[at]:{digits}}{units[at + 1]:{digits}}" for at in range(0, len(units), 2))
+def names_in_change(change: Change) -> list[Any]:
+    """Give the author's names that a change shows, of before and after."""
+    return list(change.fields.get("author_name", ()))
 
 
 def holds_id(data: bytes, review_id: int) -> bool:

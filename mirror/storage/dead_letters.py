@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
+from mirror.domain.authors import Author
 from mirror.domain.dead_letters import DeadLetter, unreadable
 from mirror.domain.forgetting import letter_concerns
 from mirror.domain.unreadable import UNREADABLE
@@ -56,7 +57,7 @@ async def about(store: Store, review_id: int) -> list[str]:
 
 
 async def concerning(
-    store: Store, delivery_ids: Sequence[str], review_ids: frozenset[int], author: str | None
+    store: Store, delivery_ids: Sequence[str], review_ids: frozenset[int], author: Author | None
 ) -> AsyncIterator[str]:
     """Name those of the dead letters that concern these reviews or this author; few are held at a time.
 

@@ -1,20 +1,19 @@
 """Erasing reviews: the demand that a worker carries out, and what is not reached through an inbox."""
 
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
 
 from mirror.clock import now_ms
-from mirror.domain.forgetting import (
-    change_names,
-    entry_is_by,
-    holds,
-    make_demand,
-    record_is_by,
-)
+from mirror.domain.authors import Author
+from mirror.domain.forgetting import make_demand, names_in_change, names_in_entry, names_in_record
 from mirror.domain.inbox import decode_entry
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import CorruptError, Record
 from mirror.domain.unreadable import UNREADABLE
+from mirror.domain.wire import UndecodableError
 from mirror.storage import dead_letters, inbox, keys, reads
 from mirror.storage.decoding import decode_changes, decode_record
 from mirror.storage.store import Store
@@ -53,7 +52,7 @@ def _record(review_id: int, data: bytes | None) -> Record | None:
         return None
 
 
-async def erase_letters(store: Store, review_ids: Sequence[int], author: str | None) -> list[str]:
+async def erase_letters(store: Store, review_ids: Sequence[int], author: Author | None) -> list[str]:
     """Throw away the dead letters that concern these reviews or this author, and name them.
 
     Raises one of `connection.UNAVAILABLE`.
@@ -78,20 +77,34 @@ async def leave_indexes(store: Store, review_ids: Sequence[int]) -> None:
         await pipe.execute()
 
 
-async def by_author(store: Store, author: str) -> AsyncIterator[tuple[set[int], int]]:
+class Found(msgspec.Struct, frozen=True):
+    """Reviews that show an author, and other names that are near; `looked_at` counts the keys that were read so far."""
+
+    reviews: set[int]
+    near: set[tuple[str, int]]
+    looked_at: int
+
+
+async def by_author(store: Store, author: Author) -> AsyncIterator[Found]:
     """Find the reviews of which a record, a change, a delivery or a corrupt record shows this author.
 
-    Gives them in small sets, a review perhaps more than once, each with how many keys have been looked at. Raises one
-    of `connection.UNAVAILABLE`.
+    Gives them in small sets, a review perhaps more than once. Raises one of `connection.UNAVAILABLE`.
     """
     corrupt = await store.redis.execute_command("HGETALL", keys.CORRUPT)
-    yield {int(review_id) for review_id, data in corrupt.items() if holds(data, author)}, 0
+    yield Found({int(review_id) for review_id, data in corrupt.items() if author.stands_in(data)}, set(), 0)
     cursor, looked_at = 0, 0
     while True:
         cursor, names = await store.redis.scan(cursor, match=f"{keys.REVIEW_PREFIX}*", count=_SCAN_STEP)
         looked_at += _SCAN_STEP
-        found = await _values(store, [name.decode() for name in names])
-        yield {keys.review_of(name) for name, values in found if _shows(name, values, author)}, looked_at
+        reviews: set[int] = set()
+        near: set[tuple[str, int]] = set()
+        for name, values in await _values(store, [name.decode() for name in names]):
+            review_id = keys.review_of(name)
+            shown, unreadable = _names_in(name, values)
+            if any(map(author.is_named, shown)) or any(map(author.stands_in, unreadable)):
+                reviews.add(review_id)
+            near |= {(other, review_id) for other in shown if author.is_near(other)}
+        yield Found(reviews, near, looked_at)
         if cursor == 0:
             return
 
@@ -110,24 +123,33 @@ async def _values(store: Store, names: Sequence[str]) -> list[tuple[str, list[by
     ]
 
 
-def _shows(name: str, values: Sequence[bytes], author: str) -> bool:
-    if name.endswith(keys.RECORD_SUFFIX):
-        record = _record(keys.review_of(name), values[0])
-        return holds(values[0], author) if record is None else record_is_by(record, author)
-    if name.endswith(keys.CHANGES_SUFFIX):
-        return any(_names(keys.review_of(name), value, author) for value in values if holds(value, author))
-    return any(_is_by(value, author) for value in values)
+def _names_in(name: str, values: Sequence[bytes]) -> tuple[set[str], list[bytes]]:
+    """Give the authors' names that a key of a review shows, and those of its values that cannot be read."""
+    suffix = "}" + name.partition("}")[2]
+    read = _NAMES_IN.get(suffix, _names_in_entry)
+    names: set[str] = set()
+    unreadable = []
+    for value in values:
+        try:
+            names.update(one for one in read(keys.review_of(name), value) if isinstance(one, str))
+        except (UndecodableError, CorruptError, *UNREADABLE):
+            unreadable.append(value)
+    return names, unreadable
 
 
-def _names(review_id: int, change: bytes, author: str) -> bool:
-    try:
-        return any(change_names(one, author) for one in decode_changes(review_id, [change]))
-    except CorruptError:
-        return True  # it holds the name
+def _names_in_record(review_id: int, data: bytes) -> list[Any]:
+    return names_in_record(decode_record(review_id, data))
 
 
-def _is_by(entry: bytes, author: str) -> bool:
-    try:
-        return entry_is_by(decode_entry(entry), author)
-    except UNREADABLE:
-        return holds(entry, author)
+def _names_in_change(review_id: int, data: bytes) -> list[Any]:
+    return [name for change in decode_changes(review_id, [data]) for name in names_in_change(change)]
+
+
+def _names_in_entry(_review_id: int, data: bytes) -> list[Any]:
+    return names_in_entry(decode_entry(data))
+
+
+_NAMES_IN: dict[str, Callable[[int, bytes], list[Any]]] = {
+    keys.RECORD_SUFFIX: _names_in_record,
+    keys.CHANGES_SUFFIX: _names_in_change,
+}

@@ -66,6 +66,9 @@ ARQ_QUEUE = "arq:queue"
 
 COUNTERS = "rm:counters"  # hash: what web processes and workers counted since the beginning. No TTL.
 DEAD_LETTERS = "rm:dead_letters"  # hash: delivery id -> dead letter, JSON. No TTL.
+# hash: what `forget` has erased, while Redis's own files may still hold it. `aof` and `rdb` -> a mark, JSON (see
+# erased_files); `review:ID` -> "", while it is not known that a worker has erased it. No TTL: each goes when done.
+UNCLEAN_FILES = "rm:forget:unclean"
 CORRUPT = "rm:corrupt"  # hash: review id -> bytes of its record that could not be read, set aside for whoever mends it
 WORKERS = "rm:workers"  # sorted set: worker -> last heartbeat
 HEARTBEAT_INTERVAL_MS = 5_000

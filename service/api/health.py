@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from mirror.storage import inbox, server, workers
+from mirror.storage import erased_files, inbox, server, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.probe import WriteProbe, explain
 from mirror.storage.refusals import NO_ANSWER
@@ -43,8 +43,12 @@ async def readyz(request: web.Request) -> web.Response:
 
 async def _readiness(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> Readiness:
     try:
-        backlog, heartbeats, facts, refused = await asyncio.gather(
-            inbox.backlog(store), workers.heartbeats(store), server.inspect(store), probe.look()
+        backlog, heartbeats, facts, refused, unclean = await asyncio.gather(
+            inbox.backlog(store),
+            workers.heartbeats(store),
+            server.inspect(store),
+            probe.look(),
+            erased_files.finding(store),
         )
     except UNAVAILABLE as error:
         found = await explain(store, error)
@@ -59,7 +63,7 @@ async def _readiness(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> 
     age = backlog.age_ms / 1000
     if backlog.age_ms > inbox.LATE_AFTER_MS:
         problems.append(f"the oldest waiting delivery has waited for {age:.0f} s")
-    findings = (server.eviction_finding(facts), server.persistence_finding(facts))
+    findings = (server.eviction_finding(facts), server.persistence_finding(facts), unclean)
     heartbeat_age = heartbeats.age_ms
     return Readiness(
         problems,

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from mirror.domain import forgetting as domain
+from mirror.domain.authors import Author
 from mirror.domain.changes import Source
 from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.inbox import Entry
@@ -43,6 +44,12 @@ async def texts(store: Store) -> set[str]:
         if kind in commands:
             values.append(repr(await store.redis.execute_command(*commands[kind])).encode())
     return {text for text in ("nobody else writes", "Oneil", "Zo") for value in values if text.encode() in value}
+
+
+async def search(store: Store, name: str) -> tuple[set[int], set[tuple[str, int]]]:
+    """Give the reviews that show an author, and the near names with theirs."""
+    steps = [found async for found in forgetting.by_author(store, Author(name))]
+    return {one for found in steps for one in found.reviews}, {one for found in steps for one in found.near}
 
 
 def append_only_file(folder: str) -> bytes:
@@ -181,7 +188,7 @@ async def test_the_append_only_file_no_longer_holds_it_after_a_rewrite(store: St
 )
 def test_dead_letters_are_found_by_id_and_author_also_in_what_cannot_be_decoded(body: bytes, concerned: bool) -> None:  # noqa: FBT001
     letter = DeadLetter("0" * 24, 0, "not_json", "no", body)
-    assert domain.letter_concerns(letter, frozenset({34}), NAME) is concerned
+    assert domain.letter_concerns(letter, frozenset({34}), Author(NAME)) is concerned
 
 
 async def test_an_author_is_found_in_records_histories_deliveries_and_inboxes(store: Store) -> None:
@@ -193,8 +200,7 @@ async def test_an_author_is_found_in_records_histories_deliveries_and_inboxes(st
     await accept(store, 4, make_body(make_review(4, **named)))
     await mirror(store, make_review(5), make_review(6, author_name=NAME + "x"), make_review(7, content=NAME))
     await store.redis.execute_command("HSET", keys.CORRUPT, "8", NAME)
-    found = {one async for ids, _ in forgetting.by_author(store, NAME) for one in ids}
-    assert found == {1, 2, 3, 4, 8}
+    assert (await search(store, NAME))[0] == {1, 2, 3, 4, 8}
 
 
 def test_a_demand_that_cannot_be_read_is_a_dead_letter_and_forgets_nothing() -> None:
@@ -221,10 +227,46 @@ async def test_what_cannot_be_read_is_the_authors_where_it_holds_the_name(store:
     await store.redis.execute_command("RPUSH", keys.changes(1), b'{"broken": "Castorche"')
     await store.redis.execute_command("RPUSH", keys.deliveries(2), b"broken\nCastorche")
     await store.redis.execute_command("RPUSH", keys.deliveries(3), b"broken\nNobody")
-    found: set[int] = set()
-    async for ids, _ in forgetting.by_author(store, "Castorche"):
-        found |= ids
-    assert found == {1, 2}
+    assert (await search(store, "Castorche"))[0] == {1, 2}
+
+
+FORMS = {
+    "composed": "Zo\u00eb Ça\u00ef",
+    "decomposed": "Zoe\u0308 C\u0327ai\u0308",
+    "capitals": "ZOË ÇAÏ",
+    "spaces around": " Zoë Çaï\t",
+    "two spaces": "Zoë  Çaï",
+    "no-break space": "Zoë\u00a0Çaï",
+    "narrow no-break space": "Zoë\u202fÇaï\u00a0",
+    "full width": "\uff3aoë Çaï",
+    "invisible": "Zoë\u200b Ça\u00adï\ufeff",
+}
+
+
+@pytest.mark.parametrize("asked", FORMS.values(), ids=FORMS)
+async def test_an_author_is_found_in_any_form_of_the_same_name(store: Store, asked: str) -> None:
+    for number, name in enumerate(FORMS.values(), start=1):
+        await mirror(store, make_review(number, author_name=name))
+    await mirror(store, make_review(100, author_name="Somebody"))
+    await store.redis.execute_command("HSET", keys.CORRUPT, "200", '{"author_name": "ZOE\\u0308\\u00a0\\u00c7aï"')
+    assert (await search(store, asked))[0] == {*range(1, len(FORMS) + 1), 200}
+
+
+async def test_names_that_are_near_are_told_and_not_taken_for_the_author(store: Store) -> None:
+    near = ["Jean Dupond", "Jean Dupont-Martin", "Dupont Jean", "Jéan Dupont"]
+    other = ["Jeanne Martin", "", "Marie Durand", None, 7, "jean  DUPONT"]
+    for number, name in enumerate([*near, *other], start=1):
+        await mirror(store, make_review(number, author_name=name))
+    found, shown = await search(store, "Jean Dupont")
+    assert found == {10}
+    assert shown == {(name, number) for number, name in enumerate(near, start=1)}
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u200b"])
+async def test_a_name_without_a_letter_is_nobodys(store: Store, name: str) -> None:
+    await mirror(store, make_review(1, author_name=""), make_review(2, author_name=" "))
+    await store.redis.execute_command("HSET", keys.CORRUPT, "8", "broken")
+    assert await search(store, name) == (set(), set())
 
 
 async def test_the_log_gives_a_tombstone_no_status(store: Store) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.exceptions import ResponseError
 
-from mirror.cli import forget
+from mirror.cli import forget, forget_files
 from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.inbox import make_delivery_id
 from mirror.settings import Settings
@@ -30,7 +30,7 @@ async def keep_letter(store: Store, body: bytes) -> str:
 
 
 def options(*ids: int, **given: Any) -> argparse.Namespace:
-    return argparse.Namespace(**{"ids": ids, "author": None, "yes": False, "no_rewrite": True, "json": True, **given})
+    return argparse.Namespace(**{"ids": ids, "author": None, "yes": True, "no_rewrite": True, "json": True, **given})
 
 
 async def test_reviews_are_forgotten_by_the_worker_and_their_dead_letters_erased(
@@ -45,7 +45,8 @@ async def test_reviews_are_forgotten_by_the_worker_and_their_dead_letters_erased
     assert shown == [
         "Review 34 is forgotten.",
         f"Dead letter {about} is erased: it was about this, or could not be decoded and mentioned it.",
-        "The append-only file is being rewritten without what was erased.",
+        "The append-only file was rewritten without what was erased.",
+        "Redis keeps no snapshot that would have to be written anew.",
     ]
     assert await dead_letters.ids(store) == [of_another]
     assert await reads.record(store, 35) is not None
@@ -68,14 +69,24 @@ async def test_without_a_worker_the_demand_waits_and_is_said_to(
     assert capsys.readouterr().out.splitlines()[0] == "Review 34 is forgotten."
 
 
-@pytest.mark.parametrize("problem", ["unknown command", "Background append only file rewriting already in progress"])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        ("unknown command", "could not be rewritten (unknown command): have the server run BGREWRITEAOF."),
+        (
+            "Background append only file rewriting already in progress",
+            "still holds what was erased: the server is busy.",
+        ),
+    ],
+)
 async def test_a_server_that_will_not_rewrite_its_append_only_file_is_named(
-    problem: str,
+    refusal: tuple[str, str],
     store: Store,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    problem, told = refusal
     await forgetting.demand(store, [34])
     await drain(store)
     execute = store.redis.execute_command
@@ -86,12 +97,12 @@ async def test_a_server_that_will_not_rewrite_its_append_only_file_is_named(
         return await execute(*arguments, **options)  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(store.redis, "execute_command", refuse)
-    monkeypatch.setattr(forget, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(forget_files, "PATIENCE_S", 0.1)
     capsys.readouterr()
     assert await forget.run(store, settings, options(34, no_rewrite=False)) == 1
     found = json.loads(capsys.readouterr().out)
-    assert found["forgotten"] == [34]
-    assert found["rewrite"] == f"The append-only file could not be rewritten ({problem}): run BGREWRITEAOF."
+    assert (found["forgotten"], found["rewritten"]) == ([34], False)
+    assert f"The append-only file {told}" in found["rewrite"]
 
 
 async def test_an_authors_reviews_are_listed_and_need_a_yes(
@@ -108,7 +119,30 @@ async def test_an_authors_reviews_are_listed_and_need_a_yes(
         capsys.readouterr()
         assert await forget.run(store, settings, options(author="Castorche", yes=True, json=False)) == 0
     assert "Review 34 is forgotten." in capsys.readouterr().out
-    assert run(redis_url, "forget", "--author", "Castorche", "--yes").stdout.splitlines()[1] == "Nothing was found."
+    again = run(redis_url, "forget", "--author", "Castorche")
+    assert (again.returncode, again.stdout, again.stderr) == (1, "Nothing was found.\n", "")
+
+
+async def test_an_operator_is_told_of_near_names_and_of_nobody_found(store: Store, redis_url: str) -> None:
+    await mirror(store, ONE, make_review(36, author_name="Castorché\u00a0"), make_review(37, author_name="CASTORCHE"))
+    near = 'A name that is near, and was not meant perhaps: "Castorché\u00a0" (review 36).'
+    asked = run(redis_url, "forget", "--author", " castorche")
+    assert (asked.returncode, asked.stdout) == (2, f"Reviews of this author: 34, 37.\n{near}\n")
+
+    nobody = run(redis_url, "forget", "--author", "Castorchy", "--yes")
+    assert nobody.returncode == 1
+    assert nobody.stdout.splitlines()[0] == "Nothing was found."
+    assert near in nobody.stdout
+    found = json.loads(run(redis_url, "forget", "--author", "Castorchy", "--yes", "--json").stdout)
+    assert found["near"][0] == {"name": "CASTORCHE", "reviews": [37]}
+
+
+async def test_ids_need_a_yes_where_there_is_no_terminal(store: Store, redis_url: str) -> None:
+    await mirror(store, ONE)
+    refused = run(redis_url, "forget", "34")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "say --yes to do it" in refused.stderr
+    assert await inbox.waiting_for(store, 34) == 0
 
 
 @pytest.mark.parametrize("arguments", [(), ("34", "--author", "Castorche"), ("the first",)])
@@ -159,7 +193,7 @@ async def test_at_a_terminal_ids_are_asked_about_and_those_that_are_unknown_name
     await mirror(store, ONE)
     monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
     capsys.readouterr()
-    assert await forget.run(store, settings, options(34, 77)) == 2
+    assert await forget.run(store, settings, options(34, 77, yes=False)) == 2
     asked = capsys.readouterr().err
     assert "Reviews 34, 77 would be erased for good, and kept out from then on. Not mirrored: review 77." in asked
     assert await inbox.waiting_for(store, 34) == 0
