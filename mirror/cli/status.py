@@ -7,13 +7,14 @@ from typing import Any
 from mirror.absence_views import incident_view
 from mirror.cli.output import write, write_json
 from mirror.clock import iso, span
+from mirror.domain.changes import Certainty
 from mirror.domain.lifecycle import Status
 from mirror.settings import Settings
 from mirror.storage import corrupt, counters, dead_letters, inbox, incidents, reads, workers
 from mirror.storage.store import Store
 
 NAME = "status"
-HELP = "show counts by status, waiting deliveries and their age, workers, open incidents, dead letters"
+HELP = "show counts by status and certainty, waiting deliveries and their age, workers, open incidents, dead letters"
 
 # As many as a screen bears.
 SHOWN_INCIDENTS = 10
@@ -35,6 +36,7 @@ async def run(store: Store, _settings: Settings, options: argparse.Namespace) ->
 
 async def _facts(store: Store) -> dict[str, Any]:
     counts = await reads.counts_by_status_and_partner(store)
+    uncertain = await reads.counts_of_uncertain(store)
     backlog = await inbox.backlog(store)
     heartbeats = await workers.heartbeats(store)
     return {
@@ -45,6 +47,7 @@ async def _facts(store: Store) -> dict[str, Any]:
             partner: {str(status): counts[status, partner] for status in Status}
             for partner in sorted({partner for _, partner in counts})
         },
+        "by_certainty": {str(Certainty.PROVEN): max(0, sum(counts.values()) - sum(uncertain.values())), **uncertain},
         "waiting_reviews": backlog.reviews,
         "oldest_waiting_s": backlog.age_ms / 1000,
         "workers": heartbeats.alive,
@@ -58,9 +61,11 @@ async def _facts(store: Store) -> dict[str, Any]:
 
 def _lines(facts: dict[str, Any]) -> Iterator[str]:
     total = sum(facts["reviews"].values())
-    yield f"reviews       {total} ({_by_status(facts['reviews'])})" if total else "reviews       none yet"
+    yield f"reviews       {total} ({_listed(facts['reviews'])})" if total else "reviews       none yet"
     for partner, found in facts["by_partner"].items():
-        yield f"              {partner or 'no partner'}: {_by_status(found)}"
+        yield f"              {partner or 'no partner'}: {_listed(found)}"
+    if total:
+        yield f"certainty     {_listed(facts['by_certainty'])}"
     waiting = facts["waiting_reviews"]
     age = span(round(facts["oldest_waiting_s"] * 1000))
     yield (
@@ -95,7 +100,7 @@ def _incident_lines(found: list[dict[str, Any]]) -> Iterator[str]:
         yield f"              and {len(found) - SHOWN_INCIDENTS} more: --json shows all"
 
 
-def _by_status(counts: dict[str, int]) -> str:
+def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {status}" for status, count in counts.items())
 
 

@@ -214,14 +214,24 @@ async def test_status_shows_the_mirror_at_a_glance(store: Store, redis_url: str)
     lines = mirror(redis_url, "status").stdout.splitlines()
     assert lines[0] == "reviews       2 (1 live, 1 missing, 0 gone)"
     assert lines[1].strip() == "facebook: 1 live, 0 missing, 0 gone"
-    assert lines[3].startswith("waiting       1 review, the oldest delivery for 1 min 3")
-    assert lines[4] == "workers       1 (host:1:ab)"
-    assert lines[5] == "incidents     none open"
-    assert lines[6] == "dead letters  1"
-    assert lines[7] == "applied       3 deliveries (first_seen 2, vanished 1)"
+    assert lines[3] == "certainty     1 proven, 1 unproven, 0 ambiguous"
+    assert lines[4].startswith("waiting       1 review, the oldest delivery for 1 min 3")
+    assert lines[5] == "workers       1 (host:1:ab)"
+    assert lines[6] == "incidents     none open"
+    assert lines[7] == "dead letters  1"
+    assert lines[8] == "applied       3 deliveries (first_seen 2, vanished 1)"
     as_json = json.loads(mirror(redis_url, "status", "--json").stdout)
     assert as_json["reviews"] == {"live": 1, "missing": 1, "gone": 0}
     assert as_json["waiting_reviews"] == 1
+
+
+async def test_status_counts_reviews_by_certainty(store: Store, redis_url: str) -> None:
+    await apply(store, *(REVIEW | {"id": number} for number in range(4)))
+    # The same clock, and an earlier state: a revert or a late copy.
+    await apply(store, REVIEW | {"id": 9}, REVIEW | {"id": 9, "rating": 1}, REVIEW | {"id": 9})
+    assert "certainty     4 proven, 0 unproven, 1 ambiguous" in mirror(redis_url, "status").stdout.splitlines()
+    found = json.loads(mirror(redis_url, "status", "--json").stdout)
+    assert found["by_certainty"] == {"proven": 4, "unproven": 0, "ambiguous": 1}
 
 
 async def test_status_shows_the_open_incidents(store: Store, redis_url: str) -> None:
