@@ -11,9 +11,11 @@ from contextlib import suppress
 from mirror import bootstrap
 from mirror.cli import dead_letters, doctor, forget, ratings, reconcile, replay, stats, status, trace
 from mirror.domain.record import CorruptError
-from mirror.printable import tolerate
+from mirror.printable import tolerate, visible
 from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
+from mirror.storage.probe import explain
+from mirror.storage.refusals import NO_ANSWER
 from mirror.storage.store import Store
 
 _COMMANDS = (trace, status, stats, ratings, doctor, dead_letters, replay, reconcile, forget)
@@ -61,9 +63,17 @@ async def _run(settings: Settings, redis_url: str, options: argparse.Namespace) 
     except UNAVAILABLE as error:
         if isinstance(error, BrokenPipeError):
             raise
-        sys.stderr.write(f"reviewmirror: Redis cannot be read ({error}): check REDIS_URL and the server\n")
+        sys.stderr.write(f"reviewmirror: {await _unavailable(store, error)}\n")
         return bootstrap.EXIT_FAILED
     finally:
         with suppress(*UNAVAILABLE, asyncio.CancelledError):
             await store.close()
     return code
+
+
+async def _unavailable(store: Store, error: BaseException) -> str:
+    """Say in one line why Redis did not do it, in its own words where it gave some: it may be up, and refuse."""
+    found = await explain(store, error)
+    if found.problem.startswith(NO_ANSWER):
+        return f"{found.problem} ({visible(str(error))}): {found.remedy}"
+    return f"{found.problem}: {found.remedy}"

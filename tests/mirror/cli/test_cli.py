@@ -1,6 +1,7 @@
 """`python -m mirror`: what an engineer on call sees."""
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from mirror.storage.decoding import decode_record
 from mirror.storage.embedded import embedded_redis
 from mirror.storage.store import Store
 from tests.mirror.domain.stories import after_grace
-from tests.process.processes import environment
+from tests.process.processes import environment, redis_server
 from tests.support import make_body, make_deletion, make_review
 from tools.simulator.api import ApiOptions, FixedReviews, make_api
 
@@ -455,6 +456,29 @@ def test_a_redis_that_is_away_is_one_line_on_stderr(command: tuple[str, ...]) ->
     assert len(shown.stderr.splitlines()) == 1
     assert "check REDIS_URL" in shown.stderr
     assert "a-password" not in shown.stderr
+
+
+def test_a_redis_that_has_no_connection_left_says_so_and_not_that_it_is_away(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as own, contextlib.closing(own.client()) as kept:
+        kept.config_set("maxclients", "1")
+        shown = mirror(own.url, "status")
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert len(shown.stderr.splitlines()) == 1
+    assert "max number of clients reached" in shown.stderr
+    assert "maxclients" in shown.stderr
+
+
+@pytest.mark.parametrize("command", [("trace", "34"), ("status",), ("forget", "34", "--yes")])
+def test_a_password_that_redis_refuses_is_named_for_what_it_is(tmp_path: Path, command: tuple[str, ...]) -> None:
+    with redis_server(tmp_path) as own:
+        client = own.client()
+        client.config_set("requirepass", "right")
+        client.close()
+        shown = mirror(own.url.replace("://", "://:hunter2@"), *command)
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert len(shown.stderr.splitlines()) == 1
+    assert "WRONGPASS" in shown.stderr
+    assert "hunter2" not in shown.stderr
 
 
 def test_a_bad_setting_is_one_line_on_stderr_and_status_2() -> None:
