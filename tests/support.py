@@ -62,6 +62,11 @@ def make_body(review: Any, event_type: str = "review_updated") -> bytes:
     return msgspec.json.encode({"type": event_type, "payload": {"review": review}})
 
 
+def make_other_event(event_type: str = "business_updated") -> bytes:
+    """Make an event that does not concern reviews."""
+    return msgspec.json.encode({"type": event_type, "payload": {"business": {"id": "5409c35a97bbc544d8e26737"}}})
+
+
 def signed(body: bytes, **headers: str) -> dict[str, str]:
     return {"X-Partoo-Signature-v1": SIGNER.sign(body), "Content-Type": "application/json", **headers}
 

@@ -34,8 +34,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
         return Entry(self.delivery_id, self.received_at, self.source, self.body)
 
 
-def dead_letter(entry: Entry, code: str, message: str) -> DeadLetter:
-    return DeadLetter(entry.delivery_id, entry.received_at, code, message, entry.body, entry.source)
+def dead_letter(entry: Entry, code: str, message: str, review_id: int | None = None) -> DeadLetter:
+    return DeadLetter(entry.delivery_id, entry.received_at, code, message, entry.body, entry.source, review_id)
 
 
 def unreadable(delivery_id: str, data: bytes, problem: str) -> DeadLetter:

@@ -85,14 +85,17 @@ def keep_out(tombstone: Record, entry: Entry) -> Decision:
 def letter_concerns(letter: DeadLetter, ids: frozenset[int], author: Author | None) -> bool:
     """Tell whether a dead letter is about one of these reviews or by this author.
 
-    One that cannot be decoded is taken to be so if its raw body holds the id as a number of its own, or the name.
+    One that cannot be decoded is taken to be so if its raw body holds the name, or, where nobody could tell which
+    review it is about, the id as a number of its own.
     """
     if letter.review_id in ids:
         return True
     try:
         event = decode(letter.body)
-    except UndecodableError:
-        return any(holds_id(letter.body, one) for one in ids) or (author is not None and author.stands_in(letter.body))
+    except UndecodableError as error:
+        about = letter.review_id if error.review_id is None else error.review_id
+        mentioned = about in ids if about is not None else any(holds_id(letter.body, one) for one in ids)
+        return mentioned or (author is not None and author.stands_in(letter.body))
     if isinstance(event, OtherEvent):
         return author is not None and author.stands_in(letter.body)
     return event.review_id in ids or (author is not None and author.is_named(event.review.get("author_name")))

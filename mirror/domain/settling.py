@@ -81,7 +81,7 @@ def settle(record: Record | None, entries: Sequence[Entry], windows: Windows) ->
         try:
             decision = RULES[entry.source](record, entry, windows)
         except UndecodableError as error:
-            dead_letters.append(dead_letter(entry, error.code, str(error)))
+            dead_letters.append(dead_letter(entry, error.code, str(error), error.review_id))
             continue
         record = decision.record
         decisions.append(decision)

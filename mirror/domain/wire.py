@@ -10,11 +10,17 @@ from typing import Annotated, Any
 
 import msgspec
 
+from mirror.domain import lenient
+from mirror.domain.nesting import nests_deeper
+
 SIGNATURE_HEADER = "X-Partoo-Signature-v1"
 TRYOUT_HEADER = "X-Partoo-Webhook-Tryout"
 
 # Partoo's schema says review_updated; its prose says review_update for the same event.
 REVIEW_EVENT_TYPES = frozenset({"review_updated", "review_update", "review_created"})
+# How the types of events about reviews begin, those that this release does not know too.
+_REVIEW_TYPES = "review"
+_MAX_TYPE_CHARS = 100
 
 # Far above any review (a reply nests two levels), far below what exhausts the stack when one is stored or compared.
 MAX_NESTING = 200
@@ -22,11 +28,15 @@ MAX_REVIEW_ID = 2**63 - 1
 
 
 class UndecodableError(ValueError):
-    """A signed body that this release cannot read as an event. `code` is stable, the message is for people."""
+    """A signed body that this release cannot read as an event. `code` is stable, the message is for people.
 
-    def __init__(self, code: str, message: str) -> None:
+    `review_id` is the id of the review that the body is about, None where that cannot be told.
+    """
+
+    def __init__(self, code: str, message: str, review_id: int | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.review_id = review_id
 
 
 class ReviewEvent(msgspec.Struct, frozen=True):
@@ -46,7 +56,7 @@ class ReviewEvent(msgspec.Struct, frozen=True):
 
 
 class OtherEvent(msgspec.Struct, frozen=True):
-    """An event of a type that does not concern reviews, such as `business_updated`."""
+    """An event that neither is of a type for reviews nor carries a review, such as `business_updated`."""
 
     type: str
 
@@ -70,9 +80,8 @@ _ENVELOPE = msgspec.json.Decoder(_Envelope)
 def identify(body: bytes) -> tuple[str, int | None]:
     """Tell of a verified body its event type and, if it is about a review, the review's id, else None.
 
-    What nothing but reading the whole review can find (a number beyond any that can be kept) is left to `decode`, in
-    the worker; all else is judged as there. It costs a quarter of it, as no object is built. Raises UndecodableError,
-    and nothing else, for whatever cannot be read as an event.
+    The verdict is that of `decode`, at a quarter of the cost for an ordinary body, as no object is built. Raises
+    UndecodableError, and nothing else, for whatever cannot be read as an event.
     """
     try:
         envelope = _ENVELOPE.decode(body)
@@ -80,8 +89,9 @@ def identify(body: bytes) -> tuple[str, int | None]:
         body.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _identify_slowly(body)
-    if envelope.type not in REVIEW_EVENT_TYPES or _may_be_too_deep(body):
+    if envelope.type not in REVIEW_EVENT_TYPES:
         return _identify_slowly(body)
+    _check_nesting(body)
     return envelope.type, envelope.payload.review.id
 
 
@@ -93,20 +103,33 @@ def _identify_slowly(body: bytes) -> tuple[str, int | None]:
 def decode(body: bytes) -> ReviewEvent | OtherEvent:
     """Decode the raw body of a delivery whose signature has been verified.
 
-    Raises UndecodableError, and nothing else, for whatever cannot be read as an event.
+    What a strict reading refuses is read leniently, and the event says what was repaired. Raises UndecodableError, and
+    nothing else, for whatever cannot be read as an event.
     """
-    envelope = _decode_json(body)
+    envelope, repaired = _decode_json(body)
     event_type = envelope.get("type") if isinstance(envelope, dict) else None
     if not isinstance(event_type, str):
         raise UndecodableError("not_an_event", 'the body is not a JSON object with a string "type"')
-    if event_type not in REVIEW_EVENT_TYPES:
-        return OtherEvent(event_type)
     payload = envelope.get("payload")
     review = payload.get("review") if isinstance(payload, dict) else None
+    if event_type not in REVIEW_EVENT_TYPES:
+        return _other_event(event_type, review)
     if not isinstance(review, dict):
         raise UndecodableError("no_review", f'{event_type} has no object "payload.review"')
     _check_id(review.get("id"))
-    return ReviewEvent(event_type, review)
+    return ReviewEvent(event_type, review, repaired)
+
+
+def _other_event(event_type: str, review: Any) -> OtherEvent:
+    """Refuse an event of an unknown type that is about a review: a later release may know what it means."""
+    review_id = review.get("id") if isinstance(review, dict) else None
+    about = review_id if type(review_id) is int and 0 <= review_id <= MAX_REVIEW_ID else None
+    if about is not None or event_type.casefold().startswith(_REVIEW_TYPES):
+        shown = event_type[:_MAX_TYPE_CHARS]
+        raise UndecodableError(
+            "unknown_review_event", f"this release does not know what {shown!a} means for a review", about
+        )
+    return OtherEvent(event_type)
 
 
 def decode_review(body: bytes) -> ReviewEvent:
@@ -117,31 +140,21 @@ def decode_review(body: bytes) -> ReviewEvent:
     return event
 
 
-def _decode_json(body: bytes) -> Any:
+def _decode_json(body: bytes) -> tuple[Any, tuple[str, ...]]:
+    _check_nesting(body)
     try:
-        value = msgspec.json.decode(body)
-    except RecursionError:
-        raise UndecodableError("too_deep", f"the body nests deeper than {MAX_NESTING} levels") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.json.decode(body), ()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        return lenient.decode(body)
+    except lenient.NotJsonError as error:
         raise UndecodableError("not_json", f"the body is not JSON: {error}") from None
-    if _may_be_too_deep(body) and _nesting(value) > MAX_NESTING:
+
+
+def _check_nesting(body: bytes) -> None:
+    if nests_deeper(body, MAX_NESTING):
         raise UndecodableError("too_deep", f"the body nests deeper than {MAX_NESTING} levels")
-    return value
-
-
-def _may_be_too_deep(body: bytes) -> bool:
-    """Count brackets, which is much cheaper than walking the value, and settles it for every ordinary body."""
-    return body.count(b"[") + body.count(b"{") > MAX_NESTING
-
-
-def _nesting(value: Any) -> int:
-    """Count how many containers lie within one another, level by level so that depth costs no stack."""
-    depth = 0
-    level = [value]
-    while level := [item for item in level if isinstance(item, dict | list)]:
-        depth += 1
-        level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
-    return depth
 
 
 def _check_id(review_id: Any) -> None:

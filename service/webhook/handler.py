@@ -63,8 +63,10 @@ class Webhook:
         except UndecodableError as error:
             status = "dead_letter"
             self._pressure.check()
-            await dead_letters.keep(self._store, dead_letter(delivery.entry, error.code, str(error)))
-            delivery.facts = {"code": error.code, "reason": str(error)}
+            letter = dead_letter(delivery.entry, error.code, str(error), error.review_id)
+            await dead_letters.keep(self._store, letter)
+            about = {} if letter.review_id is None else {"review_id": letter.review_id}
+            delivery.facts = {"code": error.code, "reason": str(error), **about}
         if status != "accepted":
             self._outcomes.acknowledged(delivery, status)
         return status

@@ -54,6 +54,7 @@ class Outcomes:
 
     def _acknowledged(self, deliveries: Sequence[Delivery], status: str) -> None:
         event, now = f"delivery.{status}", time.perf_counter()
+        tell = self._log.warning if status == "dead_letter" else self._log.info
         self._tally.observe("ack_seconds", [now - delivery.started for delivery in deliveries])
         for delivery in deliveries:
             entry, facts = delivery.entry, delivery.facts
@@ -61,7 +62,7 @@ class Outcomes:
                 # The client has hung up: it will send the same again.
                 self._redeliveries.expect(entry.body, entry.received_at)
                 facts = {**facts, "acknowledged": False}
-            self._log.info(
+            tell(
                 event,
                 delivery_id=entry.delivery_id,
                 **facts,

@@ -183,6 +183,9 @@ async def test_the_append_only_file_no_longer_holds_it_after_a_rewrite(store: St
         (b'{"author_name": "Zoe"', False),
         (make_body(make_review(35, author_name=NAME)), True),
         (b'{"type": "business_updated"}', False),
+        (make_body({"id": 34}, "review_deleted"), True),
+        (make_body({"id": 35, "rating": 34}, "review_deleted"), False),
+        (make_body({"id": 35, "author_name": NAME}, "review_deleted"), True),
         (b"\xff\xfe", False),
     ],
 )

@@ -103,6 +103,25 @@ async def test_what_still_cannot_be_read_stays_and_says_why(store: Store) -> Non
     assert await dead_letters.count(store) == 1
 
 
+@pytest.mark.parametrize("review_id", [34, None])
+async def test_an_unknown_event_about_a_review_is_not_thrown_away(store: Store, review_id: int | None) -> None:
+    kept = letter(make_body(make_review(), "review_deleted"), review_id=review_id)
+    await keep(store, kept)
+    result = await retry(store, kept, Windows())
+    assert (result.outcome, result.code) == (Outcome.UNREADABLE, "unknown_review_event")
+    assert await dead_letters.read(store, [kept.delivery_id]) == [kept]
+
+
+async def test_what_only_a_lenient_reading_takes_is_applied_and_marked(store: Store) -> None:
+    kept = letter(b"\xef\xbb\xbf" + make_body(EDITED))
+    await keep(store, kept)
+    assert (await retry(store, kept, Windows())).outcome is Outcome.RETRIED
+    await drain(store)
+    found = await reads.record_and_changes(store, 34)
+    assert found is not None
+    assert [change.repaired for change in found[1]] == [("byte_order_mark",)]
+
+
 async def test_an_event_about_something_else_is_removed_as_the_service_would(store: Store) -> None:
     kept = letter(b'{"type": "business_updated"}')
     await keep(store, kept)

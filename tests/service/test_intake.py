@@ -21,7 +21,7 @@ from service.webhook.intake import Intake
 from service.webhook.memory_guard import MemoryGuard
 from service.webhook.worker_notifier import WorkerNotifier
 from tests.service.support import inbox_of
-from tests.support import SIGNER, make_body, make_review
+from tests.support import SIGNER, make_body, make_other_event, make_review
 
 BODY = make_body(make_review())
 
@@ -65,7 +65,7 @@ async def test_each_delivery_of_a_turn_has_the_outcome_that_it_would_have_alone(
         make_delivery(1),
         make_delivery(2, X_Partoo_Signature_v1=SIGNER.sign(BODY + b" ")),
         make_delivery(3, b"not JSON"),
-        make_delivery(4, make_body(make_review(), "business_updated")),
+        make_delivery(4, make_other_event()),
         make_delivery(5, X_Partoo_Webhook_Tryout="1"),
         make_delivery(6),
     )

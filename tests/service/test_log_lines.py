@@ -14,7 +14,18 @@ from service.server import RUNNER_OPTIONS
 from tests.conftest import StartService
 from tests.service.conftest import Log, OwnRedis
 from tests.service.support import exchange, fail, head
-from tests.support import API_TOKEN, READ, SIGNER, WEBHOOK, make_body, make_deletion, make_review, send, wait_until
+from tests.support import (
+    API_TOKEN,
+    READ,
+    SIGNER,
+    WEBHOOK,
+    make_body,
+    make_deletion,
+    make_other_event,
+    make_review,
+    send,
+    wait_until,
+)
 
 SECRET = "9fa91de19-a-secret"
 REVIEW = make_review(title="A-title", phone="0612345678", comments={"content": "Merci-beaucoup"})
@@ -43,10 +54,16 @@ async def test_an_accepted_delivery_has_one_line_that_tells_whose_it_is(log: Log
 @pytest.mark.parametrize(
     ("body", "headers", "event", "facts"),
     [
-        (make_body(REVIEW, "lead_received"), {}, "delivery.ignored", {"type": "lead_received"}),
-        (make_body(REVIEW, "x" * 5000), {}, "delivery.ignored", {"type": "x" * 100}),
-        (BODY, {"X_Partoo_Webhook_Tryout": "1"}, "delivery.tryout", {}),
-        (b"not JSON", {}, "delivery.dead_letter", {"code": "not_json"}),
+        (make_other_event("lead_received"), {}, "delivery.ignored", {"level": "info", "type": "lead_received"}),
+        (make_other_event("x" * 5000), {}, "delivery.ignored", {"level": "info", "type": "x" * 100}),
+        (BODY, {"X_Partoo_Webhook_Tryout": "1"}, "delivery.tryout", {"level": "info"}),
+        (b"not JSON", {}, "delivery.dead_letter", {"level": "warning", "code": "not_json"}),
+        (
+            make_body(REVIEW, "review_deleted"),
+            {},
+            "delivery.dead_letter",
+            {"level": "warning", "code": "unknown_review_event", "review_id": 34},
+        ),
     ],
 )
 async def test_every_other_delivery_has_one_line_too(  # noqa: PLR0913, PLR0917 - one column each
@@ -55,7 +72,7 @@ async def test_every_other_delivery_has_one_line_too(  # noqa: PLR0913, PLR0917 
     body: bytes,
     headers: dict[str, str],
     event: str,
-    facts: dict[str, str],
+    facts: dict[str, str | int],
 ) -> None:
     answer = await send(await start_service(), body, **headers)
     [line] = log.of_deliveries()
@@ -138,7 +155,7 @@ async def test_neither_bodies_nor_signatures_nor_secrets_nor_personal_data_stand
     path = f"{WEBHOOK}/{SECRET}"
     deletion = make_body(make_deletion(REVIEW))
     edited = make_body(REVIEW | {"content": "Castorche vieillot edited", "author_name": "Castorche 2"})
-    for body in (BODY, edited, deletion, BODY, BODY[:-2], make_body(REVIEW, "lead_received")):
+    for body in (BODY, edited, deletion, BODY, BODY[:-2], make_other_event("lead_received")):
         assert (await send(client, body, path)).status == 200
     await send(client, BODY, f"{WEBHOOK}?key={SECRET}")
     await send(client, BODY, f"{WEBHOOK}/{SECRET}x")
@@ -195,7 +212,7 @@ async def test_no_line_is_longer_than_8_kb_and_every_line_is_json(
     await store.redis.set(keys.record(34), b"garbage")
     await service.get("/reviews/34", headers=READ)
     await service.get("/" + "a" * 8000, headers={"X-Request-ID": "é" * 3000})
-    await send(service, make_body(REVIEW, "\x00é" * 50_000), X_Request_ID="b" * 7000)
+    await send(service, make_other_event("\x00é" * 50_000), X_Request_ID="b" * 7000)
     await service.post(WEBHOOK, data=BODY, headers={"X-Partoo-Signature-v1": "A" * 7000})
     assert [line["event"] for line in log.lines(lambda line: "request_id" in line)] == [
         "record.corrupt",

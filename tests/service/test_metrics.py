@@ -18,7 +18,17 @@ from service.webhook import metrics_buffer
 from service.webhook.memory_guard import MemoryGuard
 from tests.conftest import StartService
 from tests.service.support import hang_up, head
-from tests.support import WEBHOOK, Client, make_body, make_deletion, make_review, make_settings, send, wait_until
+from tests.support import (
+    WEBHOOK,
+    Client,
+    make_body,
+    make_deletion,
+    make_other_event,
+    make_review,
+    make_settings,
+    send,
+    wait_until,
+)
 from worker.deciding import Policy
 from worker.drain import Drainer
 
@@ -66,7 +76,7 @@ async def a_small_story(service: Client, store: Store) -> None:
     second = make_review(2, partner="tripadvisor")
     for review in (first, first, make_deletion(first), second):
         assert (await send(service, make_body(review))).status == 200
-    await send(service, make_body(first, "business_updated"))
+    await send(service, make_other_event())
     await send(service, make_body(first), X_Partoo_Webhook_Tryout="1")
     await send(service, b"not JSON")
     await service.post(WEBHOOK, data=b"{}")
@@ -187,7 +197,7 @@ async def test_without_redis_only_that_is_shown(start_service: StartService, dea
 async def test_counts_made_while_redis_was_full_are_not_lost(service: Client, store: Store) -> None:
     await store.redis.config_set("maxmemory", 1)
     try:
-        await send(service, make_body(make_review(), "business_updated"))
+        await send(service, make_other_event())
         assert (await send(service, make_body(make_review()))).status == 503
     finally:
         await store.redis.config_set("maxmemory", 0)

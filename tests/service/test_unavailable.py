@@ -24,11 +24,11 @@ from service.webhook.worker_notifier import WorkerNotifier
 from tests.conftest import StartService
 from tests.service.conftest import OwnRedis
 from tests.service.support import check_unavailable, inbox_of
-from tests.support import READ, Client, make_body, make_review, send, wait_until
+from tests.support import READ, Client, make_body, make_other_event, make_review, send, wait_until
 
 BODY = make_body(make_review())
 OTHER_BODY = make_body(make_review(rating=1))
-NOT_A_REVIEW = make_body(make_review(), "business_updated")
+NOT_A_REVIEW = make_other_event()
 UNDECODABLE = b"not JSON"
 PAUSE_MS = 10_000
 

@@ -19,7 +19,7 @@ from service.server import RUNNER_OPTIONS
 from service.webhook.body import MAX_BODY_BYTES
 from tests.conftest import StartService
 from tests.service.support import error_of, exchange, hang_up, head, inbox_of, read_answer
-from tests.support import SIGNER, WEBHOOK, Client, make_body, make_review, send, signed
+from tests.support import SIGNER, WEBHOOK, Client, make_body, make_other_event, make_review, send, signed
 from tools.simulator.keys import Signer
 
 BODY = make_body(make_review())
@@ -63,11 +63,11 @@ async def test_an_event_about_a_review_is_accepted_and_waits_in_the_inbox_as_it_
     assert [(entry.delivery_id, entry.body) for entry in await inbox_of(store, 34)] == [(said["delivery_id"], body)]
 
 
-@pytest.mark.parametrize("event_type", ["business_updated", "message_created", "lead_received", "review_deleted", ""])
+@pytest.mark.parametrize("event_type", ["business_updated", "message_created", "lead_received", ""])
 async def test_another_event_is_acknowledged_and_ignored_and_does_not_touch_the_mirror(
     service: Client, store: Store, event_type: str
 ) -> None:
-    answer = await send(service, make_body(make_review(), event_type))
+    answer = await send(service, make_other_event(event_type))
     said = await answer.json()
     assert (answer.status, said) == (200, {"status": "ignored", "delivery_id": said["delivery_id"]})
     assert await keys_in_use(store) == []
@@ -104,6 +104,9 @@ async def test_a_tryout_must_be_signed_like_any_delivery(service: Client) -> Non
         (make_body(make_review(id=True)), "bad_review_id"),
         (make_body(make_review(id=-1)), "bad_review_id"),
         (make_body(make_review(id=2**63)), "bad_review_id"),
+        (make_body(make_review(), "review_deleted"), "unknown_review_event"),
+        (make_body(make_review(), "lead_received"), "unknown_review_event"),
+        (b'{"type": "review_reply_created", "payload": {"review_id": 34}}', "unknown_review_event"),
         (b'{"type": "x", "payload": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too_deep"),
     ],
 )
@@ -117,6 +120,19 @@ async def test_a_signed_body_that_cannot_be_decoded_is_acknowledged_and_kept_raw
     letter = msgspec.json.decode(kept, type=DeadLetter)
     assert (letter.delivery_id, letter.code, letter.body) == (said["delivery_id"], code, body)
     assert await dead_letters.count(store) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\xef\xbb\xbf" + BODY, BODY.replace(b'"rating":3', b'"rating":NaN'), BODY.replace(b"Castorche", b"\\ud83d")],
+)
+async def test_a_body_that_only_a_lenient_reading_takes_is_accepted_as_it_was_sent(
+    service: Client, store: Store, body: bytes
+) -> None:
+    assert body != BODY
+    answer = await send(service, body)
+    assert (await answer.json())["status"] == "accepted"
+    assert [entry.body for entry in await inbox_of(store, 34)] == [body]
 
 
 async def test_every_delivery_has_an_id_of_its_own_also_when_the_bytes_are_the_same(service: Client) -> None:
