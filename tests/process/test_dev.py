@@ -26,6 +26,9 @@ def test_the_demo_shows_what_was_sent_and_what_became_of_it_and_exits_0(tmp_path
 def test_the_stack_stays_says_how_to_reach_it_and_stops_cleanly(tmp_path: Path) -> None:
     port = free_port()
     variables = {**os.environ, "PORT": str(port), "PYTHONPATH": str(ROOT)}
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o755)  # as an earlier release made it
     folder = Path.cwd()
     try:
         os.chdir(tmp_path)
@@ -38,10 +41,11 @@ def test_the_stack_stays_says_how_to_reach_it_and_stops_cleanly(tmp_path: Path) 
             assert stack.ended is None, stack.output()
             assert time.monotonic() < deadline, stack.output()
             time.sleep(0.05)
-        token = (tmp_path / "data" / "api-token").read_text()
+        token = (data / "api-token").read_text()
         assert f"curl -H 'Authorization: Bearer {token}' http://127.0.0.1:{port}/reviews/34" in stack.output()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
             assert answer.status == 200
+        assert [path for path in (data, *data.rglob("*")) if path.stat().st_mode & 0o077] == []
         taken = Process(["-m", "tools.dev", "run"], variables, tmp_path / "second")
         assert taken.popen.wait(PATIENCE_S) == 1
         assert f"port {port} is in use" in taken.output()

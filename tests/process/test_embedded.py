@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +46,6 @@ def test_the_second_who_asks_shares_the_server_and_leaves_it_running(tmp_path: P
         redis.Redis.from_url(first).ping()
 
 
-def test_a_folder_with_a_long_path_works_too(tmp_path: Path) -> None:
-    folder = tmp_path / ("long" * 30)
-    with embedded_redis(str(folder)) as url:
-        assert len(str(socket_path(str(folder)))) < 108
-        client = redis.Redis.from_url(url)
-        assert client.ping()
-        client.close()
-
-
 def test_where_no_folder_is_short_enough_for_a_socket_it_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,6 +54,100 @@ def test_where_no_folder_is_short_enough_for_a_socket_it_says_so(
         pytest.raises(EmbeddedRedisError, match="REDIS_DATA_DIR or TMPDIR"),
         embedded_redis(str(tmp_path / ("d" * 60))),
     ):
+        pass
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """Let this process make files that everybody may write, if nothing else is said."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_its_folder_and_all_that_it_writes_are_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with embedded_redis(str(folder)) as url, redis.Redis.from_url(url) as client:
+        client.set("name", "Castorche")
+        modes = {path.name: mode(path) for path in folder.rglob("*")}
+    assert mode(folder) == 0o700
+    assert modes.keys() >= {"start.lock", "redis.sock", "redis.log"}
+    assert {name: found for name, found in modes.items() if found & 0o077} == {}
+
+
+def test_an_earlier_folder_of_ours_is_taken_from_other_users(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with embedded_redis(str(folder)):
+        pass
+    folder.chmod(0o755)
+    with embedded_redis(str(folder)):
+        assert mode(folder) == 0o700
+
+
+def test_an_open_folder_with_other_files_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    folder.chmod(0o755)
+    (folder / "letter.txt").touch()
+    with (
+        pytest.raises(SettingsError, match=r"^REDIS_DATA_DIR cannot be used: other users"),
+        embedded_redis(str(folder)),
+    ):
+        pass
+    assert mode(folder) == 0o755
+    assert [path.name for path in folder.iterdir()] == ["letter.txt"]
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    with pytest.raises(SettingsError, match="belongs to another user"), embedded_redis(str(tmp_path)):
+        pass
+
+
+@pytest.fixture
+def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A data folder with too long a path for a socket, beside a temporary folder that is this test's own."""
+    with tempfile.TemporaryDirectory(prefix="rm-") as own:
+        monkeypatch.setattr(tempfile, "tempdir", own)
+        yield str(tmp_path / ("long" * 30))
+
+
+def test_a_folder_with_a_long_path_works_too(far: str) -> None:
+    with embedded_redis(far) as url, redis.Redis.from_url(url) as client:
+        assert len(str(socket_path(far))) < 108
+        assert client.ping()
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_a_socket_elsewhere_lies_in_a_folder_for_its_owner_alone(far: str) -> None:
+    with embedded_redis(far):
+        assert mode(socket_path(far).parent) == 0o700
+        assert mode(socket_path(far)) == 0o700
+
+
+def test_a_socket_elsewhere_that_another_user_put_there_is_not_used(far: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = socket_path(far).parent
+    place.mkdir(exist_ok=True)
+    real = Path.lstat
+
+    def lstat(path: Path) -> os.stat_result:
+        found = real(path)
+        return os.stat_result((*found[:4], 12345, *found[5:])) if path == place else found
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    with pytest.raises(EmbeddedRedisError, match="belongs to another user"), embedded_redis(far):
+        pass
+
+
+def test_a_link_in_the_place_of_the_sockets_folder_is_not_followed(far: str, tmp_path: Path) -> None:
+    (tmp_path / "trap").mkdir(mode=0o700)
+    socket_path(far).parent.symlink_to(tmp_path / "trap")
+    with pytest.raises(EmbeddedRedisError, match="Not a directory"), embedded_redis(far):
         pass
 
 

@@ -24,7 +24,10 @@ def main() -> int:
     stop = threading.Event()
     for number in stop_signals():
         signal.signal(number, lambda *_: stop.set())
+    # The token, the key and what Redis writes are for their owner alone, also where an earlier release made the folder.
+    os.umask(0o077)
     DATA.mkdir(exist_ok=True)
+    DATA.chmod(0o700)
     key_file = DATA / "simulator.key"
     token = _token(DATA / "api-token")
     variables = {"PARTOO_PUBLIC_KEYS": public_key_line(key_file), "API_TOKEN": token}
