@@ -31,7 +31,7 @@ def of_vanishing(case: Case, windows: Windows) -> Certainty:
     repeated = _of_repetition(case, windows)
     if repeated is not None:
         return repeated
-    return Certainty.PROVEN if _deleted_since(case) else _by_time(case, windows)
+    return Certainty.PROVEN if deleted_since(case) else _by_time(case, windows)
 
 
 def of_deletion(case: Case, windows: Windows) -> Certainty:
@@ -42,7 +42,7 @@ def of_deletion(case: Case, windows: Windows) -> Certainty:
     record = case.record
     if record.ambiguous:
         return Certainty.AMBIGUOUS
-    if _deleted_since(case):
+    if deleted_since(case):
         return Certainty.PROVEN
     # Neither may carry a date: then only time can tell.
     dated = any(payload.review.get("delete_date") is not None for payload in (case.shown, record.current))
@@ -91,6 +91,12 @@ def is_newest(case: Case, windows: Windows) -> bool:
     return all(other in {field, "delete_date"} and order(clock, its) is Order.NEWER for other, its in others)
 
 
+def deleted_since(case: Case) -> bool:
+    """Tell whether a deletion happened after the last delivery about the review was received."""
+    last_sight = Instant((_last_delivery_at(case) + CLOCK_TOLERANCE_MS) * 1000, 1)
+    return order(deleted_at(case.shown), last_sight) is Order.NEWER
+
+
 def _of_repetition(case: Case, windows: Windows) -> Certainty | None:
     """Judge a delivery that repeats a state known from before; None for any other.
 
@@ -102,12 +108,6 @@ def _of_repetition(case: Case, windows: Windows) -> Certainty | None:
         return None
     soon = case.at - known.until <= max(windows.reorder, windows.late)
     return Certainty.AMBIGUOUS if soon else Certainty.UNPROVEN
-
-
-def _deleted_since(case: Case) -> bool:
-    """Tell whether a deletion happened after the last delivery about the review was received."""
-    last_sight = Instant((_last_delivery_at(case) + CLOCK_TOLERANCE_MS) * 1000, 1)
-    return order(deleted_at(case.shown), last_sight) is Order.NEWER
 
 
 def _by_time(case: Case, windows: Windows) -> Certainty:

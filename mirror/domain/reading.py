@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 
 from mirror.domain.api_fields import Merged, merge
+from mirror.domain.certainty import deleted_since, is_newest
 from mirror.domain.changes import Certainty, Difference, Kind, Source, difference
-from mirror.domain.clocks import CLOCK_TOLERANCE_MS, Instant, Order, clock_of, compare, deleted_at, order
 from mirror.domain.decisions import (
     ASK,
     CLOSE,
@@ -126,7 +126,7 @@ def _take(case: Case, merged: Merged, asked: _Asked, windows: Windows) -> Decisi
     delta = difference(record.review, merged.review)
     if not delta.fields:
         return _agreed(case, lag_over_at if lags else 0, known)
-    proven = not lags or _is_newer(case)
+    proven = not lags or (deleted_since(case) if is_deleted(merged.review) else is_newest(case, windows))
     if not (proven or _is_put_right_early(case, asked)):
         reason = "Partoo's search may not show yet what a delivery has told"
         return _refuse(case, reason, Question(Asking.ASK, _next_look(case, asked, lag_over_at)))
@@ -183,19 +183,6 @@ def _lasted_ms(record: Record) -> int:
         return (record.missing_since or record.since) - record.live_since
     last = record.previous_states[-1:]
     return last[0].until - last[0].since if last else record.since
-
-
-def _is_newer(case: Case) -> bool:
-    """Tell whether a clock proves the reading to be newer than what is mirrored."""
-    record, shown = case.record, case.shown
-    if not is_deleted(shown.review):
-        if record.status is Status.LIVE:
-            return compare(shown, record.current) is Order.NEWER
-        return order(clock_of(shown), deleted_at(record.current)) is Order.NEWER
-    if record.status is Status.LIVE:
-        last_sight = Instant((case.delivered_at + CLOCK_TOLERANCE_MS) * 1000, 1)
-        return order(deleted_at(shown), last_sight) is Order.NEWER
-    return order(deleted_at(shown), deleted_at(record.current)) is Order.NEWER
 
 
 def _agreed(case: Case, again_at: int, known: dict[str, Any]) -> Decision:
