@@ -70,8 +70,10 @@ async def _list(store: Store, _settings: Settings, options: argparse.Namespace) 
     shown = behind[: options.limit]
     following = shown[-1] if len(shown) < len(behind) else None
     letters = await dead_letters.read(store, shown)
+    copies = await dead_letters.copies(store, letters)
     if options.json:
-        write_json({"count": len(ids), "dead_letters": [_facts(letter) for letter in letters], "next": following})
+        found = [_facts(letter, before) for letter, before in zip(letters, copies, strict=True)]
+        write_json({"count": len(ids), "dead_letters": found, "next": following})
         return 0
     if not ids:
         write(_NONE)
@@ -79,10 +81,10 @@ async def _list(store: Store, _settings: Settings, options: argparse.Namespace) 
     write(f"{_count(len(ids))}, the oldest received {_ago(ids[0])} ago.")
     if not shown:
         write(f"None after {options.after}.")
-    for letter in letters:
+    for letter, before in zip(letters, copies, strict=True):
         review = "" if letter.review_id is None else f", review {letter.review_id}"
         write(f"{letter.delivery_id}  {span(max(0, now_ms() - letter.received_at)):>10}  {letter.code}{review}")
-        write(f"{'':26}{letter.source}, {len(letter.body)} bytes: {letter.message}")
+        write(f"{'':26}{letter.source}, {len(letter.body)} bytes{_times(before)}: {letter.message}")
     if following is not None:
         write(f"{len(behind) - len(shown)} more: --after {following}")
     return 0
@@ -93,11 +95,13 @@ async def _show(store: Store, _settings: Settings, options: argparse.Namespace) 
     if not found:
         return _absent(options.id)
     (letter,) = found
+    (copies,) = await dead_letters.copies(store, found)
+    facts = _facts(letter, copies)
     if options.json:
-        write_json(_facts(letter) | _body(letter))
+        write_json(facts | _body(letter))
         return 0
-    for name, value in _facts(letter).items():
-        write(f"{name:12}  {'unknown' if value is None else value}")
+    for name, value in facts.items():
+        write(f"{name:17}  {'unknown' if value is None else value}")
     write()
     for line in letter.body.decode(errors="backslashreplace").split("\n"):
         write(line)
@@ -172,7 +176,13 @@ def _absent(delivery_id: str) -> int:
     return EXIT_FAILED
 
 
-def _facts(letter: DeadLetter) -> dict[str, Any]:
+def _times(copies: dead_letters.Copies) -> str:
+    if not copies.count:
+        return ""
+    return f", received {copies.count + 1} times, first {_ago(copies.first_delivery_id)} ago"
+
+
+def _facts(letter: DeadLetter, copies: dead_letters.Copies) -> dict[str, Any]:
     return {
         "delivery_id": letter.delivery_id,
         "received_at": iso(letter.received_at),
@@ -182,6 +192,8 @@ def _facts(letter: DeadLetter) -> dict[str, Any]:
         "source": letter.source,
         "review_id": letter.review_id,
         "bytes": len(letter.body),
+        "times_received": copies.count + 1,
+        "first_received_at": iso(received_at(copies.first_delivery_id)),
     }
 
 

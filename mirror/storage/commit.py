@@ -92,6 +92,7 @@ _KEYS = [
     keys.VERIFY_FAILURES,
     keys.SECOND_LOOKS,
     keys.KEPT,
+    keys.DEAD_BODIES,
 ]
 _ARGS = [
     keys.REVIEW_PREFIX,
@@ -130,7 +131,7 @@ def _values(one: Commit, now: int) -> list[str | bytes]:
     values.append(str(len(settled.dead_letters)))
     for letter in settled.dead_letters:
         letter = msgspec.structs.replace(letter, review_id=one.review_id)  # noqa: PLW2901
-        values += [letter.delivery_id, _ENCODE(letter)]
+        values += [letter.delivery_id, _ENCODE(letter), digest(letter.body)]
     counts = _counts(settled, now)
     values.append(str(len(counts)))
     for name, count in counts.items():

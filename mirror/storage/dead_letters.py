@@ -9,6 +9,7 @@ from mirror.domain.dead_letters import DeadLetter, unreadable
 from mirror.domain.forgetting import letter_concerns
 from mirror.domain.unreadable import UNREADABLE
 from mirror.storage import keys
+from mirror.storage.redeliveries import digest
 from mirror.storage.store import Store
 
 _LETTER = msgspec.json.Decoder(DeadLetter)
@@ -19,9 +20,37 @@ READ_STEP = 16
 SEARCHED = 500
 
 
+class Copies(msgspec.Struct, frozen=True):
+    """How often the body of a dead letter came before, and the id of the first such delivery, which tells when."""
+
+    count: int
+    first_delivery_id: str
+
+
 async def keep(store: Store, letter: DeadLetter) -> None:
-    """Keep a dead letter under its delivery id. Raises one of `connection.UNAVAILABLE`."""
-    await store.redis.execute_command("HSET", keys.DEAD_LETTERS, letter.delivery_id, msgspec.json.encode(letter))
+    """Keep a dead letter under its delivery id, instead of an earlier one with the same body.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    args = [letter.delivery_id, msgspec.json.encode(letter), digest(letter.body)]
+    await store.keep_dead_letter(keys=[keys.DEAD_LETTERS, keys.DEAD_BODIES], args=args)
+
+
+async def copies(store: Store, letters: Sequence[DeadLetter]) -> list[Copies]:
+    """Tell of each letter how often its body came before. Raises one of `connection.UNAVAILABLE`."""
+    if not letters:
+        return []
+    names = [digest(letter.body) for letter in letters]
+    found = await store.redis.execute_command("HMGET", keys.DEAD_BODIES, *names)
+    return [_copies(letter, data) for letter, data in zip(letters, found, strict=True)]
+
+
+def _copies(letter: DeadLetter, data: bytes | None) -> Copies:
+    if data is not None:
+        last, count, first = data.decode().split()
+        if last == letter.delivery_id:
+            return Copies(int(count), first)
+    return Copies(0, letter.delivery_id)  # an earlier release kept it
 
 
 async def count(store: Store) -> int:
@@ -78,4 +107,10 @@ def _decode(delivery_id: str, data: bytes) -> DeadLetter:
 
 async def drop(store: Store, delivery_id: str) -> bool:
     """Throw a dead letter away; tells whether it was there. Raises one of `connection.UNAVAILABLE`."""
-    return bool(await store.redis.execute_command("HDEL", keys.DEAD_LETTERS, delivery_id))
+    letters = await read(store, [delivery_id])
+    async with store.redis.pipeline(transaction=True) as pipe:
+        pipe.hdel(keys.DEAD_LETTERS, delivery_id)
+        for letter in letters:
+            pipe.hdel(keys.DEAD_BODIES, digest(letter.body))
+        dropped, *_ = await pipe.execute()
+    return bool(dropped)

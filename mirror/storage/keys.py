@@ -36,7 +36,7 @@ NUDGE_TTL_MS = 2_000
 
 # One for each write of deliveries, so that repeating the write after a broken connection cannot store them twice.
 ACCEPTED_PREFIX = "rm:accepted:"
-ACCEPTED_TTL_MS = 120_000
+ACCEPTED_TTL_MS = 30_000  # a write is given up after 6 s; no more of these than writes in that time
 
 # Reviews about which Partoo is to be asked, where there is a key for its API: sorted set of review ids by when the
 # question is due (ms since 1970), or by when the lease of the worker that asks ends. Taken out by the commit that
@@ -51,6 +51,9 @@ API_PAUSE = "rm:api:pause"  # string with a TTL: Partoo has answered 429 and nam
 # come, the TTL (REDELIVERY_WINDOW) ends the waiting for it.
 OFFERED_PREFIX = "rm:offered:"
 OFFERS = "rm:offers"  # string with the TTL of the last of them: there may be some
+# Their digests: sorted set by when they end. Beyond OFFERED_KEPT the oldest go: an outage may leave one for each body.
+OFFERED_INDEX = "rm:offers:index"
+OFFERED_KEPT = 20_000
 # A reconciliation: where it stands, and which ids it has seen (see the functions below). What an interrupted run has
 # read longer ago than this says too little of now, so the next run begins anew.
 RECONCILIATION_TTL_MS = 43_200_000
@@ -65,7 +68,9 @@ PROBE_TTL_MS = 10_000
 ARQ_QUEUE = "arq:queue"
 
 COUNTERS = "rm:counters"  # hash: what web processes and workers counted since the beginning. No TTL.
-DEAD_LETTERS = "rm:dead_letters"  # hash: delivery id -> dead letter, JSON. No TTL.
+DEAD_LETTERS = "rm:dead_letters"  # hash: delivery id -> dead letter, JSON. No TTL. Of identical bodies only the newest.
+# hash: digest of a dead letter's body -> its delivery id, how often the body came before, the first such delivery's id
+DEAD_BODIES = "rm:dead_letters:bodies"
 # hash: what `forget` has erased, while Redis's own files may still hold it. `aof` and `rdb` -> a mark, JSON (see
 # erased_files); `review:ID` -> "", while it is not known that a worker has erased it. No TTL: each goes when done.
 UNCLEAN_FILES = "rm:forget:unclean"

@@ -19,13 +19,26 @@ def digest(body: bytes) -> str:
 async def expect(store: Store, offers: Mapping[str, int], ttl: int) -> None:
     """Remember for `ttl` milliseconds when bodies, by their digests, were first offered (ms since 1970 UTC).
 
-    Raises one of `connection.UNAVAILABLE`.
+    No more than the newest `keys.OFFERED_KEPT` are remembered. Raises one of `connection.UNAVAILABLE`.
     """
+    if not offers:
+        return
     async with store.redis.pipeline(transaction=False) as pipe:
         for name, offered_at in offers.items():
             pipe.set(keys.OFFERED_PREFIX + name, offered_at, px=ttl, nx=True)
         pipe.set(keys.OFFERS, 1, px=ttl)
-        await pipe.execute()
+        pipe.zadd(keys.OFFERED_INDEX, {name: offered_at + ttl for name, offered_at in offers.items()}, nx=True)
+        pipe.zremrangebyscore(keys.OFFERED_INDEX, "-inf", min(offers.values()))
+        pipe.pexpire(keys.OFFERED_INDEX, ttl)
+        pipe.zcard(keys.OFFERED_INDEX)
+        *_, known = await pipe.execute()
+    if known > keys.OFFERED_KEPT:
+        await _forget(store, known - keys.OFFERED_KEPT)
+
+
+async def _forget(store: Store, count: int) -> None:
+    oldest = await store.redis.zpopmin(keys.OFFERED_INDEX, count)
+    await store.redis.delete(*(keys.OFFERED_PREFIX + name.decode() for name, _ in oldest))
 
 
 async def any_expected(store: Store) -> bool:

@@ -11,6 +11,7 @@ from mirror.domain.settling import settle
 from mirror.domain.wire import OtherEvent, UndecodableError, decode
 from mirror.storage import dead_letters, keys
 from mirror.storage.decoding import decode_record
+from mirror.storage.redeliveries import digest
 from mirror.storage.store import Store
 
 
@@ -83,7 +84,8 @@ def _check(letter: DeadLetter, record: Record | None, windows: Windows) -> None:
 
 async def _move(store: Store, letter: DeadLetter, review_id: int) -> bool:
     key_names = [keys.DEAD_LETTERS, keys.CORRUPT, keys.WAITING, keys.DUE, keys.NUDGE, keys.inbox(review_id)]
-    args = [letter.delivery_id, review_id, encode_entry(letter.entry), keys.NUDGE_TTL_MS]
+    key_names.append(keys.DEAD_BODIES)
+    args = [letter.delivery_id, review_id, encode_entry(letter.entry), keys.NUDGE_TTL_MS, digest(letter.body)]
     moved = await store.retry(keys=key_names, args=args)
     if moved == 2:  # noqa: PLR2004 - see retry.lua
         await store.redis.enqueue_job("drain")

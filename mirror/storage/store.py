@@ -23,8 +23,9 @@ class Store:
         self.retry = self._script("retry")
         self.rebuild = self._script("rebuild")
         self.trim = self._script("trim")
-        # Two files, one script: what a commit means for absences is much, and is done in the same step.
-        self.commit = self._script("absences", "commit")
+        # Several files, one script: what a commit means for absences is much, and is done in the same step.
+        self.commit = self._script("dead_letters", "absences", "commit")
+        self.keep_dead_letter = self._script("dead_letters", "keep_dead_letter")
         self.check = self._script("check")
         self.tell_incident = self._script("tell_incident")
         self.close_incident = self._script("close_incident")

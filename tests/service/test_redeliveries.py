@@ -269,3 +269,19 @@ async def test_a_redelivery_that_is_faster_than_the_word_about_it_has_its_first_
     record = await reads.record(store, 34)
     assert record is not None
     assert record.review["rating"] == 2
+
+
+async def test_of_many_failed_attempts_the_newest_are_remembered(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "OFFERED_KEPT", 5)
+    start = now_ms()
+    for group in range(4):
+        await redeliveries.expect(store, {f"{group}-{number}": start + group for number in range(3)}, HOUR)
+    names = [f"{group}-{number}" for group in range(4) for number in range(3)]
+    kept = [name for name, at in zip(names, await redeliveries.offered(store, names), strict=True) if at is not None]
+    assert kept == names[-5:]
+
+
+async def test_failed_attempts_that_have_ended_make_no_others_end(store: Store) -> None:
+    await redeliveries.expect(store, {"old": now_ms() - 2 * HOUR}, HOUR)
+    await redeliveries.expect(store, {"new": now_ms()}, HOUR)
+    assert await store.redis.zrange(keys.OFFERED_INDEX, 0, -1) == [b"new"]

@@ -3,8 +3,8 @@
 -- begins with the deliveries that were read. If the first is gone, another worker has applied it; if the last is not
 -- where it was, the server has lost some (a failover, or a restart without the last second). Every change of a record
 -- goes through its inbox.
--- KEYS: waiting, due, feed, counters, dead letters, partners, corrupt, verify, verify failures, second looks, kept; then
---       those of absences.lua, which stands before this
+-- KEYS: waiting, due, feed, counters, dead letters, partners, corrupt, verify, verify failures, second looks, kept,
+--       bodies of dead letters; then those of absences.lua, which stands before this, as dead_letters.lua does
 -- ARGV: prefix of a review's keys, record suffix, inbox suffix, changes suffix, feed length, deliveries suffix,
 --       how many applied deliveries of a review are kept, for how long in ms (0: none is), the time in ms before which
 --       they are dropped,
@@ -12,7 +12,7 @@
 --       command grows with its arguments; then those of absences.lua
 -- Returns for each review 1 when it was written, 0 when not, or the error that one of its keys gave.
 local WAITING, DUE, FEED, COUNTERS, DEAD_LETTERS, PARTNERS, CORRUPT, VERIFY, VERIFY_FAILURES,
-    SECOND_LOOKS, KEPT = unpack(KEYS)
+    SECOND_LOOKS, KEPT, DEAD_BODIES = unpack(KEYS)
 local PREFIX, RECORD, INBOX, CHANGES, FEED_LENGTH, DELIVERIES = unpack(ARGV)
 local MAX_KEPT, RETENTION, OLDEST_KEPT = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local COMMITS = cmsgpack.unpack(ARGV[10])
@@ -60,7 +60,7 @@ local function read_commit()
         certainty_before = read(), -- indexes of reviews that are not proven: '' where there is none
         certainty_after = read(),
         changes = read_rows(4), -- entry ('' where only the feed tells of it), version, kind, delivery id
-        letters = read_rows(2), -- delivery id, letter
+        letters = read_rows(3), -- delivery id, letter, digest of its body
         counts = read_rows(2), -- name, increment
         corrupt = read(), -- '=' and a record that cannot be read, else ''
         forget = read() ~= '', -- keep nothing of the review but its record, a tombstone
@@ -237,7 +237,7 @@ local function write(commit)
             'version', change[2], 'kind', change[3], 'delivery_id', change[4])
     end
     for _, letter in ipairs(commit.letters) do
-        redis.call('HSET', DEAD_LETTERS, letter[1], letter[2])
+        keep_dead_letter(DEAD_LETTERS, DEAD_BODIES, letter[1], letter[2], letter[3])
     end
     for _, count in ipairs(commit.counts) do
         totals[count[1]] = (totals[count[1]] or 0) + count[2]
@@ -260,7 +260,7 @@ redis.call('XLEN', FEED)
 for _, set in ipairs({ WAITING, DUE, VERIFY, SECOND_LOOKS }) do
     redis.call('ZCARD', set)
 end
-for _, hash in ipairs({ DEAD_LETTERS, CORRUPT, VERIFY_FAILURES }) do
+for _, hash in ipairs({ DEAD_LETTERS, DEAD_BODIES, CORRUPT, VERIFY_FAILURES }) do
     redis.call('HLEN', hash)
 end
 redis.call('SCARD', PARTNERS)

@@ -105,3 +105,12 @@ async def test_status_and_doctor_name_a_corrupt_record(store: Store, redis_url: 
     assert shown.returncode == 1
     assert "fail  records: what Redis holds of reviews 34 cannot be read" in shown.stdout
     assert "dead-letters retry --all" in shown.stdout
+
+
+async def test_the_list_says_how_often_a_body_came(store: Store, redis_url: str) -> None:
+    ids = await keep(store, b"{", b"{", b"{")
+    shown = mirror(redis_url, "dead-letters", "list").stdout
+    assert re.search(r"webhook, 1 bytes, received 3 times, first 3 h( \d+ (s|min))? ago: the body is not JSON", shown)
+    (letter,) = json.loads(mirror(redis_url, "dead-letters", "list", "--json").stdout)["dead_letters"]
+    assert (letter["delivery_id"], letter["times_received"]) == (ids[2], 3)
+    assert letter["first_received_at"] < letter["received_at"]
