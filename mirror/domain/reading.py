@@ -3,8 +3,8 @@
 A reading has what a delivery lacks: it is known for which moment it speaks. But the search that answers may lag behind
 the webhooks, and may leave things out. So it is compared by value (`mirror.domain.values`), and
 - one that a delivery or a later reading has overtaken changes nothing;
-- while the search may lag, one that differs only counts where its clock is newer; else it may show what a delivery has
-  just left, and Partoo is asked again later;
+- while the search may lag, one that differs only counts where its clock proves it to be news; else it may show what a
+  delivery has just left, and Partoo is asked again later;
 - an ambiguous state is put right sooner, though not for certain: as soon as the state before it would have to be shown
   for longer after its end than it lasted;
 - one that agrees proves what is mirrored.
@@ -181,8 +181,9 @@ def _lasted_ms(record: Record) -> int:
     """Tell how long the state lasted that the last change has replaced."""
     if record.status is not Status.LIVE:
         return (record.missing_since or record.since) - record.live_since
-    last = record.previous_states[-1:]
-    return last[0].until - last[0].since if last else record.since
+    # States that were kept out are among them.
+    replaced = [state for state in record.previous_states if state.until == record.since]
+    return replaced[-1].until - replaced[-1].since if replaced else record.since
 
 
 def _agreed(case: Case, again_at: int, known: dict[str, Any]) -> Decision:

@@ -107,6 +107,14 @@ def test_a_reading_decides_about_what_is_ambiguous_and_is_checked_once_the_searc
     assert decision.question.not_before == START + MINUTE + MAX_LAG_MS
 
 
+def test_what_was_kept_out_meanwhile_does_not_count_as_the_state_that_an_ambiguous_one_replaced() -> None:
+    older = LIVE | {"rating": 1, "update_date": "2025-09-01T00:00:00Z"}
+    story = told(LIVE, -DAY), told(TAGGED, -MINUTE * 5), told(LIVE, 0), told(older, SECOND)
+    assert last(*story).record.certainty is Certainty.AMBIGUOUS
+    assert last(*story, read(TAGGED, 2 * MINUTE)).outcome == "stale"
+    assert last(*story, read(TAGGED, 6 * MINUTE)).outcome == "updated"
+
+
 @pytest.mark.parametrize(("asked_at", "again_at"), [(MAX_LAG_MS - 1, START + MAX_LAG_MS), (MAX_LAG_MS, 0)])
 def test_a_reading_that_agrees_proves_and_is_worth_a_second_look_only_while_the_search_may_lag(
     asked_at: int, again_at: int
