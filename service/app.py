@@ -16,10 +16,11 @@ from service.api.feed_tail import FeedTail
 from service.app_keys import FEED_TAIL, MEMORY_GUARD, READ_STORE, SETTINGS, WRITE_PROBE
 from service.in_flight import IN_FLIGHT, InFlight
 from service.requests import expect
+from service.webhook.address import PATH
 from service.webhook.batch_writer import BatchWriter
 from service.webhook.direct import DIRECT, Direct
 from service.webhook.failed_attempts import Redeliveries
-from service.webhook.handler import PATH, Webhook
+from service.webhook.handler import Webhook
 from service.webhook.intake import Intake
 from service.webhook.memory_guard import MemoryGuard
 from service.webhook.metrics_buffer import MetricsBuffer
@@ -55,8 +56,8 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app[MEMORY_GUARD] = pressure
     app[WRITE_PROBE] = probe
     webhook = Webhook(settings.partoo_webhook_secret, store, pressure, intake, outcomes)
-    app[DIRECT] = Direct("POST", PATH, webhook.receive)
-    _setup_routes(app, webhook)
+    app[DIRECT] = Direct(PATH, webhook.receive)
+    _setup_routes(app)
 
     async def background(_app: web.Application) -> AsyncIterator[None]:
         loops = (tally.run(), pressure.run(), redeliveries.run(), nudger.run(), tail.run(), probe.run())
@@ -77,10 +78,8 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     return app
 
 
-def _setup_routes(app: web.Application, webhook: Webhook) -> None:
+def _setup_routes(app: web.Application) -> None:
     routes = (
-        ("POST", PATH, webhook.receive),
-        ("POST", PATH + "/{secret}", webhook.receive_with_secret),
         ("GET", "/reviews", reviews.list_reviews),
         ("GET", "/reviews/{id}", reviews.get_review),
         ("GET", "/reviews/{id}/changes", reviews.get_changes),
@@ -90,6 +89,8 @@ def _setup_routes(app: web.Application, webhook: Webhook) -> None:
         ("GET", "/incidents", absences.list_incidents),
         ("GET", "/healthz", health.healthz),
         ("GET", "/readyz", health.readyz),
+        ("HEAD", "/healthz", health.healthz),
+        ("HEAD", "/readyz", health.readyz),
         ("GET", "/metrics", metrics.metrics),
         ("GET", "/openapi.json", openapi.openapi),
     )

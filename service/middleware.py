@@ -8,7 +8,7 @@ from aiohttp import web
 
 from service.errors import answer_to
 from service.in_flight import InFlight
-from service.requests import LOG_FACTS, ROUTE, SERVER, RequestIds, log_facts
+from service.requests import ALWAYS, LOG_FACTS, ROUTE, RequestIds, log_facts
 from service.webhook.direct import Direct, Handler
 
 
@@ -29,7 +29,9 @@ def around(application: Handler, direct: Direct, in_flight: InFlight) -> Handler
             except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
                 response = answer_to(request, error)
             response.headers["X-Request-ID"] = facts["request_id"]
-            response.headers["Server"] = SERVER
+            response.headers.update(ALWAYS)
+            # Reviews are personal data, and nothing here is worth a cache that does not ask again.
+            response.headers.setdefault("Cache-Control", "no-store")
             if in_flight.stopping:
                 response.force_close()
             return response

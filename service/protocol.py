@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from service.errors import INTERNAL_ERROR, error_of, json_response
 from service.in_flight import IN_FLIGHT
 from service.middleware import around
-from service.requests import SERVER
+from service.requests import ALWAYS
 from service.webhook.direct import DIRECT
 
 log = structlog.get_logger()
@@ -39,7 +39,7 @@ class _RequestHandler(web.RequestHandler):
             body = error_of("internal_error", INTERNAL_ERROR, request_id)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is on its way already")
-        response = json_response(body, status, {"X-Request-ID": request_id, "Server": SERVER})
+        response = json_response(body, status, {**ALWAYS, "X-Request-ID": request_id})
         response.force_close()
         return response
 

@@ -12,6 +12,8 @@ ROUTE = web.RequestKey("route", str)  # of a request that aiohttp's router has n
 _MAX_UPSTREAM_ID = 64
 # In place of aiohttp's header, which names its release and Python's: who looks for a known hole need not be helped.
 SERVER = "reviewmirror"
+# What every answer says of itself.
+ALWAYS = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
 
 
 class RequestIds:

@@ -123,6 +123,7 @@ def _by_certainty(snapshot: Snapshot) -> Metric:
 
 def _counters(counts: Mapping[str, int]) -> Iterator[Metric]:
     yield _labelled(counts, "deliveries", "outcome", "Deliveries received, by what was answered.")
+    yield _labelled(counts, "refused_requests", "reason", "What may have been a delivery, at a wrong address.")
     yield _labelled(counts, "decisions", "decision", "Deliveries applied, by what they meant for their review.")
     yield _labelled(counts, "verification", "step", "Partoo asked where a delivery could not tell, by what came of it.")
     yield _labelled(counts, "reconciliation", "step", "The mirror compared with Partoo, by what came of it.")

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from service.webhook.address import concerns
+
 # Any: aiohttp's server says that it hands over a BaseRequest; an application's makes it a Request.
 Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 
@@ -16,15 +18,12 @@ Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 class Direct(msgspec.Struct, frozen=True):
     """The one route that is looked for before the router is asked."""
 
-    method: str
     path: str
     handler: Handler
 
     def fits(self, request: web.Request) -> bool:
-        """Tell whether a request is for this route as it is written here. All else is for the router to judge."""
-        return (
-            request.rel_url.raw_path == self.path and request.method == self.method and "Expect" not in request.headers
-        )
+        """Tell whether a request is for this route, whatever its method. All else is for the router to judge."""
+        return concerns(request)
 
 
 DIRECT = web.AppKey("direct", Direct)

@@ -15,15 +15,14 @@ from mirror.domain.wire import UndecodableError
 from mirror.storage import dead_letters
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
-from service.auth import check_secret
 from service.errors import ServiceError, json_response
+from service.requests import expect
+from service.webhook.address import AddressError, check, may_deliver
 from service.webhook.body import BodyReader
 from service.webhook.delivery import Delivery
 from service.webhook.intake import Intake
 from service.webhook.memory_guard import MemoryGuard
 from service.webhook.outcomes import Outcomes
-
-PATH = "/webhooks/partoo"
 
 
 class Webhook:
@@ -39,18 +38,20 @@ class Webhook:
         self._outcomes = outcomes
         self._bodies = BodyReader()
 
-    async def receive_with_secret(self, request: web.Request) -> web.Response:
-        """Receive a delivery at a path that ends with a secret."""
-        return await self.receive(request, request.match_info["secret"])
-
-    async def receive(self, request: web.Request, secret: str | None = None) -> web.Response:
+    async def receive(self, request: web.Request) -> web.Response:
         """Verify, read and store a delivery, then acknowledge it: no 200 before it is in Redis."""
         started = time.perf_counter()
         delivery = None
         try:
-            check_secret(request, self._secrets, secret)
+            check(request, self._secrets)
+            if "Expect" in request.headers:
+                await expect(request)
             delivery = make_delivery(request, await self._bodies.read(request), started)
             status = await self._take(delivery)
+        except AddressError as error:
+            if may_deliver(request):
+                self._outcomes.misdirected(request, error)
+            raise
         except (ServiceError, *UNAVAILABLE) as error:
             raise self._outcomes.rejected(request, delivery, error) from None
         return json_response({"status": status, "delivery_id": delivery.entry.delivery_id})

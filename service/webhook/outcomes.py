@@ -7,11 +7,20 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from mirror.domain.wire import SIGNATURE_HEADER
 from service.errors import ServiceError, as_service_error
 from service.requests import LOG_FACTS
+from service.webhook.address import AddressError
 from service.webhook.delivery import Delivery
 from service.webhook.failed_attempts import Redeliveries
 from service.webhook.metrics_buffer import MetricsBuffer
+
+# What was wrong with an address. The request may have been an event, which Partoo will not send again.
+MISTAKES = {
+    "path": "nothing takes deliveries at this path: check the URL of the webhook at Partoo",
+    "method": "deliveries are taken by POST alone",
+    "secret": "neither the path nor ?key= nor X-Webhook-Secret holds a secret of PARTOO_WEBHOOK_SECRET",
+}
 
 
 class Outcomes:
@@ -51,6 +60,21 @@ class Outcomes:
             **({} if rejection is error else {"cause": repr(error)}),
         )
         return rejection
+
+    def misdirected(self, request: web.Request, error: AddressError) -> None:
+        """Note that what may be a delivery came to a wrong address, and that Partoo will not send it again."""
+        self._tally.count(f"deliveries:rejected:{error.code}")
+        self._tally.count(f"refused_requests:{error.mistake}")
+        self._log.warning(
+            "delivery.rejected",
+            code=error.code,
+            status=error.status,
+            reason=MISTAKES[error.mistake],
+            method=request.method,
+            path=error.shown,
+            signed=SIGNATURE_HEADER in request.headers,
+            **request[LOG_FACTS],
+        )
 
     def _acknowledged(self, deliveries: Sequence[Delivery], status: str) -> None:
         event, now = f"delivery.{status}", time.perf_counter()

@@ -24,6 +24,7 @@ from tests.support import (
     make_other_event,
     make_review,
     send,
+    signed,
     wait_until,
 )
 
@@ -175,6 +176,43 @@ async def test_neither_bodies_nor_signatures_nor_secrets_nor_personal_data_stand
     assert len(log.of_deliveries()) == 11
     never = (*PERSONAL, SECRET, API_TOKEN, SIGNER.sign(BODY)[:40], SIGNER.sign(b"another")[:40], '"payload"')
     assert [word for word in never if word in log.text] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "mistake", "shown"),
+    [
+        ("POST", "/webhooks", "path", "/webhooks"),
+        ("POST", f"/webhooks/{SECRET}", "path", "/webhooks/…"),
+        ("POST", f"/webhooks/google/{SECRET}/", "path", "/webhooks/…/…"),
+        ("POST", f"/hooks/partoo?key={SECRET}", "path", "/…/partoo"),
+        ("PUT", f"/webhooks/partoo/{SECRET}", "method", "/webhooks/partoo/…"),
+        ("POST", f"/webhooks/partoo/{SECRET}x", "secret", "/webhooks/partoo/…"),
+        ("POST", f"/webhooks/partoo?key={SECRET}x", "secret", "/webhooks/partoo"),
+    ],
+)
+async def test_a_delivery_at_a_wrong_address_is_told_and_counted_without_the_secret(  # noqa: PLR0913, PLR0917 - one column each
+    log: Log, start_service: StartService, method: str, path: str, mistake: str, shown: str
+) -> None:
+    service = await start_service(PARTOO_WEBHOOK_SECRET=SECRET)
+    answer = await service.request(method, path, data=BODY, headers=signed(BODY))
+    assert answer.status == (405 if mistake == "method" else 404)
+    [line] = log.of_deliveries()
+    assert (line["event"], line["level"], line["path"], line["signed"]) == ("delivery.rejected", "warning", shown, True)
+    assert (line["method"], line["status"]) == (method, answer.status)
+    assert SECRET not in log.text
+
+    async def counted() -> bool:
+        text = await (await service.get("/metrics")).text()
+        return f'reviewmirror_refused_requests_total{{reason="{mistake}"}} 1.0' in text
+
+    await wait_until(counted)
+
+
+async def test_what_is_no_delivery_is_not_told_of(log: Log, start_service: StartService) -> None:
+    service = await start_service(PARTOO_WEBHOOK_SECRET=SECRET)
+    for method, path, status in (("GET", WEBHOOK, 405), ("GET", "/webhooks", 404), ("POST", "/nothing", 404)):
+        assert (await service.request(method, path)).status == status
+    assert log.of_deliveries() == []
 
 
 async def test_the_secret_does_not_stand_in_the_log_while_redis_is_away(

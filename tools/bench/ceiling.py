@@ -18,10 +18,11 @@ from service.errors import json_response
 from service.in_flight import IN_FLIGHT, InFlight
 from service.protocol import Runner
 from service.server import RUNNER_OPTIONS
+from service.webhook.address import PATH
 from service.webhook.body import BodyReader
 from service.webhook.delivery import Delivery
 from service.webhook.direct import DIRECT, Direct
-from service.webhook.handler import PATH, make_delivery
+from service.webhook.handler import make_delivery
 from service.webhook.intake import Intake
 from tools.bench.requests import SIGNER
 
@@ -67,7 +68,7 @@ HANDLERS = {"read": read_only, "verify": read_and_verify, "together": take_toget
 async def main() -> None:
     app = web.Application()
     app[IN_FLIGHT] = InFlight()
-    app[DIRECT] = Direct("POST", PATH, HANDLERS[sys.argv[2]])
+    app[DIRECT] = Direct(PATH, HANDLERS[sys.argv[2]])
     runner = Runner(app, **RUNNER_OPTIONS)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", int(sys.argv[1])).start()
