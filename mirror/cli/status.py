@@ -10,11 +10,11 @@ from mirror.clock import iso, span
 from mirror.domain.changes import Certainty
 from mirror.domain.lifecycle import Status
 from mirror.settings import Settings
-from mirror.storage import corrupt, counters, dead_letters, inbox, incidents, reads, workers
+from mirror.storage import corrupt, counters, dead_letters, inbox, incidents, reads, verification, workers
 from mirror.storage.store import Store
 
 NAME = "status"
-HELP = "show counts by status and certainty, waiting deliveries and their age, workers, open incidents, dead letters"
+HELP = "show counts by status and certainty, what waits and for how long, workers, incidents, questions, dead letters"
 
 # As many as a screen bears.
 SHOWN_INCIDENTS = 10
@@ -53,6 +53,8 @@ async def _facts(store: Store) -> dict[str, Any]:
         "workers": heartbeats.alive,
         "last_heartbeat_at": None if heartbeats.last_at is None else iso(heartbeats.last_at),
         "open_incidents": [incident_view(one) for one in await incidents.open_incidents(store)],
+        "open_questions": await verification.count(store),
+        "second_looks": await verification.count_second_looks(store),
         "dead_letters": await dead_letters.count(store),
         "corrupt_records": await corrupt.reviews(store),
         "counters": dict(sorted((await counters.read(store)).items())),
@@ -77,6 +79,7 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     last = facts["last_heartbeat_at"]
     yield f"workers       {len(facts['workers'])} ({names})" if names else f"workers       none ({_last_seen(last)})"
     yield from _incident_lines(facts["open_incidents"])
+    yield f"questions     {facts['open_questions']} open, {facts['second_looks']} answered and to be asked once more"
     yield f"dead letters  {facts['dead_letters']}"
     if facts["corrupt_records"]:
         yield f"corrupt       records of reviews {', '.join(str(one) for one in facts['corrupt_records'])}"

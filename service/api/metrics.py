@@ -28,6 +28,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     dead_letters: int
     workers: int
     open_questions: int
+    second_looks: int = 0
     uncertain: Mapping[str, int] = {}
     open_incidents: int = 0
     held: int = 0
@@ -52,8 +53,11 @@ async def _snapshot(store: Store) -> Snapshot:
         inbox.backlog(store),
         dead_letters.count(store),
     )
-    heartbeats, questions, opened = await asyncio.gather(
-        workers.heartbeats(store), verification.count(store), incidents.open_incidents(store)
+    heartbeats, questions, second_looks, opened = await asyncio.gather(
+        workers.heartbeats(store),
+        verification.count(store),
+        verification.count_second_looks(store),
+        incidents.open_incidents(store),
     )
     memory = await server.memory(store)
     return Snapshot(
@@ -64,6 +68,7 @@ async def _snapshot(store: Store) -> Snapshot:
         dead_letters=letters,
         workers=len(heartbeats.alive),
         open_questions=questions,
+        second_looks=second_looks,
         uncertain=uncertain,
         open_incidents=len(opened),
         held=sum(incident.missing for incident in opened),
@@ -101,6 +106,7 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("oldest_waiting_seconds", "Age of the oldest delivery not applied yet.", snapshot.oldest_waiting_s)
     yield _gauge("dead_letters", "Signed deliveries that could not be read, kept to be retried.", snapshot.dead_letters)
     yield _gauge("open_questions", "Reviews about which Partoo is still to be asked.", snapshot.open_questions)
+    yield _gauge("second_looks", "Answered reviews about which Partoo is asked once more.", snapshot.second_looks)
     yield _gauge(
         "redis_memory_share", "Memory of Redis in use, as a share of its limit; 0: no limit.", snapshot.memory_share
     )

@@ -152,6 +152,13 @@ async def test_what_waits_and_who_works_is_shown(service: Client, store: Store) 
     assert 90 <= found["oldest_waiting_seconds"] < 95
 
 
+async def test_open_questions_and_second_looks_are_shown(service: Client, store: Store) -> None:
+    await store.redis.zadd(keys.VERIFY, {"34": 1, "35": 2})
+    await store.redis.zadd(keys.SECOND_LOOKS, {"36": 3})
+    found = await samples(service)
+    assert (found["open_questions"], found["second_looks"]) == (2, 1)
+
+
 async def test_open_incidents_and_the_reviews_they_hold_are_shown(service: Client, store: Store) -> None:
     for number in range(24):
         await send(service, make_body(make_deletion(make_review(number))))
@@ -176,6 +183,7 @@ async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
         "waiting_reviews": 0,
         "dead_letters": 0,
         "open_questions": 0,
+        "second_looks": 0,
         "redis_memory_share": 0,
         "workers": 0,
         "open_incidents": 0,

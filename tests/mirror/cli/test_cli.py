@@ -212,6 +212,8 @@ async def test_status_shows_the_mirror_at_a_glance(store: Store, redis_url: str)
     await store.redis.zadd(keys.WAITING, {"36": at})
     await workers.beat(store, "host:1:ab")
     await dead_letters.keep(store, DeadLetter("x", at, "not_json", "no", b"{"))
+    await store.redis.zadd(keys.VERIFY, {"34": at, "35": at})
+    await store.redis.zadd(keys.SECOND_LOOKS, {"36": at})
     lines = mirror(redis_url, "status").stdout.splitlines()
     assert lines[0] == "reviews       2 (1 live, 1 missing, 0 gone)"
     assert lines[1].strip() == "facebook: 1 live, 0 missing, 0 gone"
@@ -219,9 +221,11 @@ async def test_status_shows_the_mirror_at_a_glance(store: Store, redis_url: str)
     assert lines[4].startswith("waiting       1 review, the oldest delivery for 1 min 3")
     assert lines[5] == "workers       1 (host:1:ab)"
     assert lines[6] == "incidents     none open"
-    assert lines[7] == "dead letters  1"
-    assert lines[8] == "applied       3 deliveries (first_seen 2, vanished 1)"
+    assert lines[7] == "questions     2 open, 1 answered and to be asked once more"
+    assert lines[8] == "dead letters  1"
+    assert lines[9] == "applied       3 deliveries (first_seen 2, vanished 1)"
     as_json = json.loads(mirror(redis_url, "status", "--json").stdout)
+    assert (as_json["open_questions"], as_json["second_looks"]) == (2, 1)
     assert as_json["reviews"] == {"live": 1, "missing": 1, "gone": 0}
     assert as_json["waiting_reviews"] == 1
 
@@ -282,6 +286,7 @@ def test_status_of_an_empty_mirror(redis_url: str) -> None:
         "waiting       nothing",
         "workers       none (no heartbeat in the last day)",
         "incidents     none open",
+        "questions     0 open, 0 answered and to be asked once more",
         "dead letters  0",
         "applied       0 deliveries",
     ]
