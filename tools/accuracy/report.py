@@ -56,13 +56,15 @@ def _cells(row: Row) -> list[str]:
 
 def true_time_table(counts: Sequence[Count]) -> str:
     """Write what a mirror without a key calls proven, at the windows of production."""
-    head = ["wire", "update_date moves with", "wrong", "wrong and proven", "unproven", "ambiguous"]
+    head = ["wire", "update_date moves with", "wrong", "wrong and proven", "on the way"]
+    head += ["unproven", "ambiguous"]
     rows = (
         [
             count.wire,
             count.moves,
             _share(count.wrong.total(), count.reviews.total()),
             str(count.wrong[Certainty.PROVEN]),
+            str(count.misled),
             *(_share(count.reviews[one], count.reviews.total()) for one in (Certainty.UNPROVEN, Certainty.AMBIGUOUS)),
         ]
         for count in counts
@@ -75,6 +77,8 @@ def failures(rows: list[Row], counts: Sequence[Count] = ()) -> Iterator[str]:
     for count in counts:
         if count.wrong[Certainty.PROVEN]:
             yield f"{count.wire}, in true time: {count.wrong[Certainty.PROVEN]} wrong reviews are called proven"
+        if count.misled:
+            yield f"{count.wire}, in true time: {count.misled} times a wrong review was called proven on the way"
     for row in rows:
         yield from _failures_of_any(row)
         if row.without_key is not None:

@@ -54,9 +54,15 @@ def test_each_way_of_being_wrong_is_a_failure(row: Row, words: str) -> None:
     assert words in told
 
 
-def test_a_wrong_review_that_is_called_proven_is_a_failure_though_few_may_be_wrong() -> None:
-    (told,) = failures([], [Count("bad-day", "edits", Counter({Certainty.PROVEN: 5}), Counter({Certainty.PROVEN: 1}))])
-    assert told == "bad-day, in true time: 1 wrong reviews are called proven"
+@pytest.mark.parametrize(
+    ("wrong", "misled", "words"), [(1, 0, "1 wrong reviews are called proven"), (0, 2, "2 times a wrong review was")]
+)
+def test_a_wrong_review_that_is_called_proven_is_a_failure_though_few_may_be_wrong(
+    wrong: int, misled: int, words: str
+) -> None:
+    count = Count("bad-day", "edits", Counter({Certainty.PROVEN: 5}), Counter({Certainty.PROVEN: wrong}), misled)
+    (told,) = failures([], [count])
+    assert told.startswith(f"bad-day, in true time: {words}")
 
 
 def test_histories_are_not_held_against_the_mirror_where_the_wire_repeats_and_delays() -> None:
@@ -77,5 +83,5 @@ def test_what_was_not_played_is_a_dash() -> None:
 
 def test_the_table_of_true_time_shows_what_is_not_proven() -> None:
     reviews = Counter({Certainty.PROVEN: 6, Certainty.UNPROVEN: 3, Certainty.AMBIGUOUS: 1})
-    line = true_time_table([Count("bad-day", "edits", reviews, Counter({Certainty.UNPROVEN: 1}))]).splitlines()[-1]
-    assert line == "| bad-day | edits | 1 (10.0%) | 0 | 3 (30.0%) | 1 (10.0%) |"
+    line = true_time_table([Count("bad-day", "edits", reviews, Counter({Certainty.UNPROVEN: 1}), 0)]).splitlines()[-1]
+    assert line == "| bad-day | edits | 1 (10.0%) | 0 | 0 | 3 (30.0%) | 1 (10.0%) |"
