@@ -18,9 +18,11 @@ from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import SCHEMA_VERSION, Delivery, Record, Windows
 from mirror.domain.unreadable import UNREADABLE
-from mirror.domain.wire import OtherEvent, UndecodableError, decode
+from mirror.domain.wire import MAX_REVIEW_ID, OtherEvent, UndecodableError, decode
 
 FORGOTTEN = "forgotten"
+# The id of the review itself: no object or list begins before it, such as a tag with an id of its own.
+_REVIEW_ID = re.compile(rb'"review"\s*:\s*\{[^{}\[\]]*?"id"\s*:\s*"?([0-9]{1,19})"?\s*(?:[,}]|$)')
 
 
 class Demand(msgspec.Struct, frozen=True):
@@ -77,6 +79,12 @@ def refuse_demand(_record: Record | None, entry: Entry, _windows: Windows) -> De
 def keep_out(tombstone: Record, entry: Entry) -> Decision:
     """Decide on a delivery about a forgotten review: nothing of what it holds goes any further."""
     return Decision(FORGOTTEN, Delivery(entry.delivery_id, entry.received_at, {}, entry.source), tombstone)
+
+
+def told_review_id(body: bytes) -> int | None:
+    """Tell which review a body is about that cannot be decoded; None where it does not say so plainly."""
+    match = _REVIEW_ID.search(body)
+    return int(match[1]) if match is not None and int(match[1]) <= MAX_REVIEW_ID else None
 
 
 # Finding what is to be erased

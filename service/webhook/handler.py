@@ -10,9 +10,10 @@ from aiohttp import web
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
 from mirror.domain.dead_letters import dead_letter
+from mirror.domain.forgetting import told_review_id
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.wire import UndecodableError
-from mirror.storage import dead_letters
+from mirror.storage import dead_letters, forgetting, inbox
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from service.errors import ServiceError, json_response
@@ -62,15 +63,28 @@ class Webhook:
         try:
             status = await delivery.done
         except UndecodableError as error:
-            status = "dead_letter"
             self._pressure.check()
-            letter = dead_letter(delivery.entry, error.code, str(error), error.review_id)
-            await dead_letters.keep(self._store, letter)
-            about = {} if letter.review_id is None else {"review_id": letter.review_id}
-            delivery.facts = {"code": error.code, "reason": str(error), **about}
+            return await self._keep(delivery, error)
         if status != "accepted":
             self._outcomes.acknowledged(delivery, status)
         return status
+
+    async def _keep(self, delivery: Delivery, error: UndecodableError) -> str:
+        """Keep as a dead letter what cannot be read, unless it is about a review that was forgotten."""
+        entry = delivery.entry
+        review_id = told_review_id(entry.body) if error.review_id is None else error.review_id
+        about = {} if review_id is None else {"review_id": review_id}
+        facts = {"code": error.code, "reason": str(error), **about}
+        if review_id is not None and not await forgetting.not_forgotten(self._store, [review_id]):
+            # Nothing of it may stay: a worker counts it as forgotten, and discards it.
+            await inbox.put(self._store, [(review_id, entry)], "deliveries:accepted")
+            delivery.facts = facts
+            self._outcomes.accepted([delivery])
+            return "accepted"
+        await dead_letters.keep(self._store, dead_letter(entry, error.code, str(error), review_id))
+        delivery.facts = facts
+        self._outcomes.acknowledged(delivery, "dead_letter")
+        return "dead_letter"
 
 
 def make_delivery(request: web.Request, body: bytes, started: float) -> Delivery:

@@ -194,6 +194,25 @@ def test_dead_letters_are_found_by_id_and_author_also_in_what_cannot_be_decoded(
     assert domain.letter_concerns(letter, frozenset({34}), Author(NAME)) is concerned
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"type": "review_updated", "payload": {"review": {"key": "a", "id": 34, "content": "cut of', 34),
+        (b'{"payload":{"review":{"id":"34","author_name"', 34),
+        (b'{"payload":{"review":{"id":34', 34),
+        (b'{"payload":{"review":{"tags":[{"id":34}],"id":35', None),
+        (b'{"payload":{"review":{"content":"\\"id\\": 34, and so on"', None),
+        (b'{"payload":{"business":{"id":34}}', None),
+        (b'{"payload":{"review":{"org_id":34}', None),
+        (b'{"payload":{"review":{"id":34.5}', None),
+        (b'{"payload":{"review":{"id":9999999999999999999}', None),
+        (b"\xff\xfe", None),
+    ],
+)
+def test_a_body_that_cannot_be_decoded_tells_its_review_only_where_it_is_plain(body: bytes, told: int | None) -> None:
+    assert domain.told_review_id(body) == told
+
+
 async def test_an_author_is_found_in_records_histories_deliveries_and_inboxes(store: Store) -> None:
     named = {"author_name": NAME}
     await mirror(store, make_review(1, **named), retention=0)

@@ -13,13 +13,13 @@ from nacl.signing import SigningKey
 
 import service.webhook.body
 from mirror.domain.dead_letters import DeadLetter
-from mirror.storage import dead_letters, keys
+from mirror.storage import counters, dead_letters, forgetting, inbox, keys
 from mirror.storage.store import Store
 from service.server import RUNNER_OPTIONS
 from service.webhook.body import MAX_BODY_BYTES
 from tests.conftest import StartService
 from tests.service.support import error_of, exchange, hang_up, head, inbox_of, read_answer
-from tests.support import SIGNER, WEBHOOK, Client, make_body, make_other_event, make_review, send, signed
+from tests.support import SIGNER, WEBHOOK, Client, make_body, make_other_event, make_review, send, signed, wait_until
 from tools.simulator.keys import Signer
 
 BODY = make_body(make_review())
@@ -439,3 +439,28 @@ async def test_requests_that_arrive_in_one_packet_are_answered_in_order(service:
     assert [(entry.delivery_id, entry.body) for entry in await inbox_of(store, 34)] == list(
         zip(ids, bodies, strict=True)
     )
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_body_about_a_forgotten_review_that_cannot_be_decoded_is_not_kept(
+    service: Client, store: Store
+) -> None:
+    await forgetting.demand(store, [34])
+
+    async def forgotten() -> bool:
+        return not await forgetting.not_forgotten(store, [34])
+
+    await wait_until(forgotten)
+    body = make_body(make_review(34)) + b"and what is no JSON"
+    answer = await send(service, body)
+    assert (answer.status, (await answer.json())["status"]) == (200, "accepted")
+    assert await dead_letters.count(store) == 0
+
+    async def discarded() -> bool:
+        return (await counters.read(store)).get("decisions:forgotten") == 2
+
+    await wait_until(discarded)
+    assert await inbox.waiting_for(store, 34) == 0
+    other = await send(service, body.replace(b'"id":34', b'"id":35'))
+    assert (await other.json())["status"] == "dead_letter"
+    assert await dead_letters.count(store) == 1
