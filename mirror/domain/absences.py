@@ -16,7 +16,7 @@ from mirror.domain.record import Delivery, Record
 from mirror.domain.review import text_field
 
 
-class TurnKind(StrEnum):
+class AbsenceEventKind(StrEnum):
     BEGAN = "began"
     RETURNED = "returned"
     GONE = "gone"
@@ -26,14 +26,14 @@ class TurnKind(StrEnum):
     MOVED_TO = "moved_to"
 
 
-class Turn(msgspec.Struct, frozen=True):
+class AbsenceEvent(msgspec.Struct, frozen=True):
     """One step of an absence. `at` and `lasted` are in milliseconds, `at` since 1970 UTC.
 
     `at` is the begin of the absence, for a postponed check the time of the check; `was_gone` tells whether the review
     was gone before this step.
     """
 
-    kind: TurnKind
+    kind: AbsenceEventKind
     at: int
     partner: str
     business_id: str
@@ -71,58 +71,58 @@ class Overview(msgspec.Struct, frozen=True):
     by_business: dict[str, Counts]
 
 
-def turns(before: Record | None, decisions: Sequence[Decision]) -> list[Turn]:
+def absence_events(before: Record | None, decisions: Sequence[Decision]) -> list[AbsenceEvent]:
     """List the steps of absences that decisions on one review made, in their order."""
     if _absent(before) is None and all(decision.record.missing_since is None for decision in decisions):
         return []  # nearly all there is
-    found: list[Turn] = []
+    found: list[AbsenceEvent] = []
     for decision in decisions:
         after = decision.record
-        found += _turns(before, after, decision.delivery)
+        found += _events(before, after, decision.delivery)
         before = after
     return found
 
 
-def turns_of(history: Iterable[Record]) -> list[Turn]:
+def absence_events_of(history: Iterable[Record]) -> list[AbsenceEvent]:
     """List the steps of absences that a review's whole history tells, given the record after each change."""
-    found: list[Turn] = []
+    found: list[AbsenceEvent] = []
     before = None
     for after in history:
-        found += _turns(before, after)
+        found += _events(before, after)
         before = after
     return found
 
 
-def _turns(before: Record | None, after: Record, delivery: Delivery | None = None) -> Iterator[Turn]:
+def _events(before: Record | None, after: Record, delivery: Delivery | None = None) -> Iterator[AbsenceEvent]:
     was, now = _absent(before), _absent(after)
     if was is None:
         if now is not None:
-            yield _turn(TurnKind.BEGAN, now)
+            yield _event(AbsenceEventKind.BEGAN, now)
     elif now is None:
         gone = was.status is Status.GONE
         if after.status is Status.LIVE:
             lasted = max(0, after.last_changed_at - (was.missing_since or 0))
-            yield _turn(TurnKind.RETURNED, was, was_gone=gone, lasted=lasted)
+            yield _event(AbsenceEventKind.RETURNED, was, was_gone=gone, lasted=lasted)
         else:
-            yield _turn(TurnKind.FORGOTTEN, was, was_gone=gone)
+            yield _event(AbsenceEventKind.FORGOTTEN, was, was_gone=gone)
     else:
         yield from _still_absent(was, now, delivery)
 
 
-def _still_absent(was: Record, now: Record, delivery: Delivery | None) -> Iterator[Turn]:
+def _still_absent(was: Record, now: Record, delivery: Delivery | None) -> Iterator[AbsenceEvent]:
     gone = was.status is Status.GONE
     if scope(was) != scope(now):
-        yield _turn(TurnKind.MOVED_FROM, was, was_gone=gone)
-        yield _turn(TurnKind.MOVED_TO, now, was_gone=gone)
+        yield _event(AbsenceEventKind.MOVED_FROM, was, was_gone=gone)
+        yield _event(AbsenceEventKind.MOVED_TO, now, was_gone=gone)
     if now.status is not was.status:
-        yield _turn(TurnKind.GONE, now)
+        yield _event(AbsenceEventKind.GONE, now)
     elif delivery is not None and delivery.source is Source.GRACE and not gone:
-        yield msgspec.structs.replace(_turn(TurnKind.POSTPONED, now), at=delivery.received_at)
+        yield msgspec.structs.replace(_event(AbsenceEventKind.POSTPONED, now), at=delivery.received_at)
 
 
-def _turn(kind: TurnKind, record: Record, *, was_gone: bool = False, lasted: int = 0) -> Turn:
+def _event(kind: AbsenceEventKind, record: Record, *, was_gone: bool = False, lasted: int = 0) -> AbsenceEvent:
     partner, business_id = scope(record)
-    return Turn(kind, record.missing_since or 0, partner, business_id, was_gone, lasted)
+    return AbsenceEvent(kind, record.missing_since or 0, partner, business_id, was_gone, lasted)
 
 
 def _absent(record: Record | None) -> Record | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from mirror.domain.absences import Counts, Overview, Turn, TurnKind, turns, turns_of
+from mirror.domain.absences import AbsenceEvent, AbsenceEventKind, Counts, Overview, absence_events, absence_events_of
 from mirror.domain.decisions import Decision
 from mirror.domain.durations import bucket
 from mirror.domain.grace import Check, make_check
@@ -43,29 +43,29 @@ def arguments(thresholds: Thresholds, now: int) -> list[str | int | float]:
 
 def rows(before: Record | None, decisions: Sequence[Decision]) -> list[str]:
     """Write what decisions on one review mean for its absences, as commit.lua reads it."""
-    found = turns(before, decisions)
+    found = absence_events(before, decisions)
     values = [str(len(found))]
-    for turn in found:
-        counts = " ".join(f"{name} {by}" for name, by in _counts(turn).items())
-        values += [turn.kind.value, str(turn.at), turn.partner, turn.business_id, counts]
+    for event in found:
+        counts = " ".join(f"{name} {by}" for name, by in _counts(event).items())
+        values += [event.kind.value, str(event.at), event.partner, event.business_id, counts]
     return values
 
 
-def _counts(turn: Turn) -> dict[str, int]:
-    """Tell what a turn adds to the counts of its business, its partner and the whole mirror."""
-    match turn.kind:
-        case TurnKind.BEGAN:
+def _counts(event: AbsenceEvent) -> dict[str, int]:
+    """Tell what an event adds to the counts of its business, its partner and the whole mirror."""
+    match event.kind:
+        case AbsenceEventKind.BEGAN:
             return {"absences": 1}
-        case TurnKind.RETURNED:
-            counts = {"returned": 1, f"{BACK}{bucket(turn.lasted)}": 1}
-            return counts | {"returned_from_gone": 1} if turn.was_gone else counts
-        case TurnKind.GONE:
+        case AbsenceEventKind.RETURNED:
+            counts = {"returned": 1, f"{BACK}{bucket(event.lasted)}": 1}
+            return counts | {"returned_from_gone": 1} if event.was_gone else counts
+        case AbsenceEventKind.GONE:
             return {"gone": 1}
-        case TurnKind.FORGOTTEN | TurnKind.MOVED_FROM:
-            return {"absences": -1, "gone": -1} if turn.was_gone else {"absences": -1}
-        case TurnKind.MOVED_TO:
-            return {"absences": 1, "gone": 1} if turn.was_gone else {"absences": 1}
-        case TurnKind.POSTPONED:
+        case AbsenceEventKind.FORGOTTEN | AbsenceEventKind.MOVED_FROM:
+            return {"absences": -1, "gone": -1} if event.was_gone else {"absences": -1}
+        case AbsenceEventKind.MOVED_TO:
+            return {"absences": 1, "gone": 1} if event.was_gone else {"absences": 1}
+        case AbsenceEventKind.POSTPONED:
             return {}
 
 
@@ -85,19 +85,19 @@ def corrections(stored: Iterable[Record], replayed: Iterable[Record]) -> list[Co
     """Compare what two histories of a review add to the counts. Each is given by the record after each change."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for history, sign in ((stored, -1), (replayed, 1)):
-        for turn in turns_of(history):
-            for scope, business_id in _scopes(turn):
-                for name, by in _counts(turn).items():
+        for event in absence_events_of(history):
+            for scope, business_id in _scopes(event):
+                for name, by in _counts(event).items():
                     counts[scope, business_id, name] += sign * by
     return [Correction(*key, by) for key, by in counts.items() if by]
 
 
-def _scopes(turn: Turn) -> Iterator[tuple[str, str]]:
+def _scopes(event: AbsenceEvent) -> Iterator[tuple[str, str]]:
     yield ALL, ""
-    if turn.partner:
-        yield partner_scope(turn.partner), ""
-    if turn.business_id:
-        yield business_scope(turn.business_id), turn.business_id
+    if event.partner:
+        yield partner_scope(event.partner), ""
+    if event.business_id:
+        yield business_scope(event.business_id), event.business_id
 
 
 class _Missing(msgspec.Struct, frozen=True):
