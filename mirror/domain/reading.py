@@ -131,7 +131,7 @@ def _take(case: Case, merged: Merged, asked: _Asked, windows: Windows) -> Decisi
         reason = "Partoo's search may not show yet what a delivery has told"
         return _refuse(case, reason, Question(Asking.ASK, _next_look(case, asked, lag_over_at)))
     certainty = Certainty.AMBIGUOUS if asked.absent else Certainty.PROVEN if proven else Certainty.UNPROVEN
-    decide = _deletion if is_deleted(merged.review) else _there
+    decide = _apply_deletion if is_deleted(merged.review) else _apply_shown
     decision = decide(case, delta, certainty, known)
     if proven:
         return decision
@@ -199,7 +199,7 @@ def _agreed(case: Case, again_at: int, known: dict[str, Any]) -> Decision:
     return Decision(UNCHANGED, case.delivery, seen, question=question)
 
 
-def _there(case: Case, delta: Difference, certainty: Certainty, known: dict[str, Any]) -> Decision:
+def _apply_shown(case: Case, delta: Difference, certainty: Certainty, known: dict[str, Any]) -> Decision:
     record, shown = case.record, case.delivery.review
     if record.status is Status.LIVE:
         return changed(case, Kind.UPDATED, delta, certainty, **updated(case, shown), **known)
@@ -209,7 +209,7 @@ def _there(case: Case, delta: Difference, certainty: Certainty, known: dict[str,
     return changed(case, Kind.REAPPEARED, delta, certainty, missing_for=missing_for, **returned(case, shown), **known)
 
 
-def _deletion(case: Case, delta: Difference, certainty: Certainty, known: dict[str, Any]) -> Decision:
+def _apply_deletion(case: Case, delta: Difference, certainty: Certainty, known: dict[str, Any]) -> Decision:
     deletion = case.delivery.review
     if case.record.status is Status.LIVE:
         return changed(case, Kind.VANISHED, delta, certainty, **vanished(case, deletion), **known)
