@@ -27,7 +27,7 @@ def added(record: Record, payload: Payload, since: int, until: int) -> dict[str,
     """Give the fields of a record with one more previous state: `payload`, current from `since` until `until`."""
     left = PreviousState(fingerprint(payload.review), since, until, *age_of(payload))
     kept = (state for state in _known(record) if state.fingerprint != left.fingerprint)
-    return {"previous_states": (*kept, left)[-MAX_STATES:], "left": ()}
+    return {"previous_states": (*kept, left)[-MAX_STATES:], "previous_fingerprints": ()}
 
 
 def ages_after(record: Record, moment: int) -> list[tuple[str, Instant | None]] | None:
@@ -50,5 +50,5 @@ def fingerprint(review: dict[str, Any]) -> str:
 
 def _known(record: Record) -> tuple[PreviousState, ...]:
     """Return the states remembered; of those that an earlier release remembered it is not known when they were left."""
-    left = (PreviousState(mark, 0, record.last_changed_at) for mark in record.left)
-    return (*left, *record.previous_states) if record.left else record.previous_states
+    left = (PreviousState(mark, 0, record.last_changed_at) for mark in record.previous_fingerprints)
+    return (*left, *record.previous_states) if record.previous_fingerprints else record.previous_states

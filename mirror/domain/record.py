@@ -104,7 +104,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     # the states that the review was in before, and those that were kept out in doubt, the newest last;
     previous_states: tuple[PreviousState, ...] = ()
     # fingerprints of such states, in records of earlier releases.
-    left: tuple[str, ...] = ()
+    previous_fingerprints: tuple[str, ...] = msgspec.field(default=(), name="left")
     # Fields that only Partoo's API writes, and fields of `review` as the API wrote them last; see `api_fields`.
     extra: dict[str, Any] = {}
     read_fields: tuple[str, ...] = ()

@@ -31,7 +31,7 @@ _MEMORY = (
     "last_offered_at",
     "delete_dates",
     "previous_states",
-    "left",
+    "previous_fingerprints",
     "extra",
     "read_fields",
 )

@@ -128,7 +128,7 @@ def test_a_state_that_an_earlier_release_left_makes_a_return_to_it_ambiguous() -
     old = as_before(last((LIVE, 0), (EQUAL, 10)).record, LIVE)
     back = last((LIVE, 20), record=old)
     assert (back.outcome, back.certainty) == ("updated", Certainty.AMBIGUOUS)
-    assert back.record.left == ()
+    assert back.record.previous_fingerprints == ()
     assert find(back.record, EQUAL) is not None
     # Its clock is not known, so it may be newer than any.
     assert last((NEWER, 20), record=old).certainty is Certainty.UNPROVEN
