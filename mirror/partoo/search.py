@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from mirror.domain.absences import scope
-from mirror.domain.clocks import filter_clock
+from mirror.domain.clocks import Payload, clock_of, instant
+from mirror.domain.reading import OMITTED_MS
 from mirror.domain.record import Record
 from mirror.partoo.api import PartooApi, api_time
 from mirror.partoo.listing import Listing
@@ -66,6 +67,18 @@ def _filters(records: Collection[Record]) -> dict[str, str]:
 
 
 def _oldest_clock(record: Record) -> int | None:
-    """Give the oldest clock of what is known of a review; a deletion may carry none."""
-    clocks = [filter_clock(state) for state in (record.review, record.last_live) if state is not None]
-    return min((moment for moment in clocks if moment is not None), default=None)
+    """Give the oldest clock of the states that may be the true one (microseconds since 1970 UTC); None without any."""
+    states = [payload for payload in (record.current, record.live) if payload is not None]
+    clocks = [moment for payload in states if (moment := _moment(payload)) is not None]
+    since = record.last_changed_at - OMITTED_MS
+    left = [state for state in record.previous_states if state.until > since and state.age_field != "delete_date"]
+    return min(clocks + [state.clock.at for state in left if state.clock is not None], default=None)
+
+
+def _moment(payload: Payload) -> int | None:
+    """Give a payload's clock; where it is odd, the oldest moment that it tells: no odd clock may hide the review."""
+    clock = clock_of(payload)
+    if clock is not None:
+        return clock.at
+    told = [instant(payload.review.get(name)) for name in ("update_date", "date")]
+    return min((moment.at for moment in told if moment is not None), default=None)

@@ -336,6 +336,29 @@ async def test_a_deletion_that_names_no_business_is_asked_about_in_the_one_that_
     assert all("update_date__gte" in request for request in partoo.requests)
 
 
+@pytest.mark.parametrize("odd", ["2099-01-01T00:00:00Z", "2031-09-05 10:12", "1999-01-01T00:00:00Z"])
+async def test_a_delivery_with_an_odd_clock_does_not_hide_the_review_from_the_question(
+    mirror: Mirror, partoo: Partoo, odd: str
+) -> None:
+    truth = LIVE | {"rating": 5}
+    partoo.reviews.put(truth)
+    await mirror.tell(LIVE, LIVE | {"rating": 1, "update_date": odd})
+    mirror.later(MAX_LAG_MS)
+    await mirror.store.redis.zadd(keys.VERIFY, {"34": 0})
+    await mirror.verify()
+    assert (await record_of(mirror)).review["rating"] == 5
+
+
+async def test_the_state_that_the_last_delivery_replaced_is_searched_for_too(mirror: Mirror, partoo: Partoo) -> None:
+    first, second = LIVE, LIVE | {"rating": 1, "update_date": "2025-09-20T10:00:00Z"}
+    partoo.reviews.put(first)
+    await mirror.tell(first, second)
+    mirror.later(MAX_LAG_MS)
+    await mirror.store.redis.zadd(keys.VERIFY, {"34": 0})
+    await mirror.verify()
+    assert (await record_of(mirror)).review == first
+
+
 async def test_a_listing_that_never_holds_still_is_asked_for_ever_more_rarely_and_not_given_up(
     mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
