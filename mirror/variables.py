@@ -113,6 +113,12 @@ VARIABLES = (
         "on writes names and texts of reviews to the log. They are personal data; off logs their length and a hash.",
     ),
     Variable(
+        "OUTGOING_ALLOW_PRIVATE",
+        "off",
+        parsing.switch,
+        "on lets outgoing webhooks go to addresses that are not public: loopback, private, link-local.",
+    ),
+    Variable(
         "REDELIVERY_WINDOW",
         "1h",
         parsing.duration,

@@ -35,6 +35,8 @@ DOMAIN_MAY_IMPORT = {
     "enum",
     "functools",
     "hashlib",
+    "heapq",
+    "hmac",
     "itertools",
     "json",
     "math",

@@ -20,6 +20,8 @@ from arq.worker import Worker
 from redis.exceptions import OutOfMemoryError
 
 from mirror.bootstrap import tune_gc
+from mirror.clock import now_ms
+from mirror.outgoing.client import OutgoingClient
 from mirror.partoo.api import PartooApi
 from mirror.partoo.limiter import Limiter
 from mirror.settings import Settings
@@ -32,6 +34,7 @@ from mirror.tasks import end
 from worker.deciding import Policy
 from worker.drain import Drainer
 from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
+from worker.outgoing.senders import Senders
 from worker.reconciliation import Reconciler
 from worker.verification import Verifier
 
@@ -96,24 +99,30 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
         "grace": settings.deletion_grace,
         "history_retention": settings.history_retention,
     }
+    client = OutgoingClient(allow_private=settings.outgoing_allow_private)
+    senders = Senders(store, client, name, now_ms)
     worker = _arq_worker(settings, store, ctx)
     working = asyncio.create_task(worker.async_run())
     beating = asyncio.create_task(_beat(store, name, probe))
+    sending = asyncio.create_task(senders.run())
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({working, beating, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, beating, sending, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             working.result()
         if beating.done():
             beating.result()
+        if sending.done():
+            sending.result()
         if verifier is not None:
             verifier.stop()
         if reconciler is not None:
             reconciler.stop()
-        await _finish_jobs(worker, drainer)
+        await asyncio.gather(_finish_jobs(worker, drainer), senders.stop())
     finally:
-        await end(working, beating, stopping, *worker.tasks.values())
+        await end(working, beating, sending, stopping, *worker.tasks.values())
         await session.close()
+        await client.close()
         await probe.close()
         with suppress(*UNAVAILABLE):
             await workers.leave(store, name)

@@ -46,14 +46,23 @@ async def read(store: Store, after: Position, limit: int) -> list[Entry]:
     return [_entry(position, fields) for position, fields in entries]
 
 
+async def peek(store: Store, after: Position, limit: int) -> list[Entry]:
+    """Read entries behind a cursor, whether any before them are kept or not.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
+    return [_entry(*one) for one in await store.redis.xrange(keys.FEED, f"({after}", "+", limit)]
+
+
 def _bounds(info: Mapping[str, object]) -> Bounds:
     first, last = info["first-entry"], info["last-generated-id"]
-    # Redis 6 does not count what was added: then entries may be missing.
-    added = info.get("entries-added", -1)
+    length = int(str(info["length"]))
+    # Redis 6 does not count what was added.
+    trimmed = info["entries-added"] != length if "entries-added" in info else length >= keys.FEED_LENGTH
     return Bounds(
         first=None if first is None else _position(first[0]),  # type: ignore[index]
         last=_position(last),
-        trimmed=added != info["length"],
+        trimmed=trimmed,
     )
 
 

@@ -83,6 +83,16 @@ WORKER_FORGOTTEN_MS = 86_400_000  # and is dropped from WORKERS after a day
 FEED = "rm:feed"  # stream: one entry a change, of all reviews, and one for each incident opened or closed
 FEED_LENGTH = 100_000  # about how many of the newest entries it keeps
 
+# Outgoing webhooks. ENDPOINTS: hash, endpoint id -> its configuration, JSON. Of each endpoint, below ENDPOINT_PREFIX
+# and its id: `cursor` (string: the place in the feed up to which everything was delivered or is pending), `pending` and
+# `parked` (hashes: place in the feed -> item, JSON), `facts` (hash: counts, and since when it fails), `answers` (list:
+# the newest answers, JSON) and `lease` (string with a TTL: the worker that sends to it).
+ENDPOINTS = "rm:endpoints"
+ENDPOINT_PREFIX = "rm:endpoint:"
+ENDPOINT_LEASE_MS = 10_000
+ANSWERS_KEPT = 20
+ITEMS_KEPT = 10_000  # pending ones of an endpoint, before it reads no further; and parked ones, of which the oldest go
+
 # Ratings: how far they follow the feed (JSON), the businesses that have tracks (set), and of each business a hash:
 # review id -> its track, msgpack. All of it can be worked out again from the histories. Written by storage/ratings.py.
 RATINGS_PROGRESS = "rm:ratings:progress"
@@ -140,6 +150,11 @@ def certainty(certainty: str) -> str:
 def business(business_id: str) -> str:
     """Name the index of all reviews of one business."""
     return f"rm:business:{business_id}"
+
+
+def endpoint(endpoint_id: str, part: str) -> str:
+    """Name one of the keys of an endpoint."""
+    return f"{ENDPOINT_PREFIX}{endpoint_id}:{part}"
 
 
 def ratings(business_id: str) -> str:

@@ -29,6 +29,7 @@ class Store:
         self.check = self._script("check")
         self.tell_incident = self._script("tell_incident")
         self.close_incident = self._script("close_incident")
+        self.endpoint_flush = self._script("endpoint_flush")
         self.hold = self._script("hold")
 
     def _script(self, *parts: str) -> Any:

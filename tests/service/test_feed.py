@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
 from msgspec import json
 
 from mirror.domain.inbox import make_delivery_id
@@ -50,6 +52,8 @@ async def test_each_event_is_a_cloud_event_with_the_whole_change_and_the_review_
     assert [event["type"] for event in events] == [
         f"reviewmirror.review.{kind}" for kind in ("first_seen", "updated", "vanished", "reappeared")
     ]
+    for event in events:
+        assert JSONFormat().read(CloudEvent, json.encode(event)).get_id() == event["id"]
     for event, change in zip(events, changes, strict=True):
         assert event["data"] | change == event["data"]
         assert (event["specversion"], event["source"], event["subject"]) == ("1.0", "/reviews", "34")

@@ -1,0 +1,90 @@
+"""Keeps a sender running for each active endpoint whose lease this process gets."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from mirror.domain.outgoing import State
+from mirror.outgoing.client import TIMEOUT_S, OutgoingClient
+from mirror.storage import endpoints
+from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.store import Store
+from mirror.tasks import end
+from worker.outgoing.follower import Follower
+from worker.outgoing.sender import LostError, Means, Sender
+
+# How often endpoints are looked for, and leases renewed.
+INTERVAL_S = 1.0
+# An attempt may take as long as its time-out.
+STOP_PATIENCE_S = TIMEOUT_S + 2
+
+log = structlog.get_logger()
+
+
+class Senders:
+    """All senders of this process."""
+
+    def __init__(self, store: Store, client: OutgoingClient, holder: str, now: Callable[[], int]) -> None:
+        self._store = store
+        self._means = Means(store, Follower(store), client, holder, now)
+        self._running: dict[str, tuple[Sender, asyncio.Task[None]]] = {}
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Keep senders running until cancelled; `stop` comes before that."""
+        following: asyncio.Task[None] | None = None
+        try:
+            while True:
+                try:
+                    await self._look()
+                except UNAVAILABLE as error:
+                    log.warning("endpoints.interrupted", error=repr(error))
+                if self._running and following is None:
+                    following = asyncio.create_task(self._means.follower.run())
+                elif not self._running and following is not None:
+                    await end(following)
+                    following = None
+                await asyncio.sleep(INTERVAL_S)
+        finally:
+            await end(*(task for _, task in self._running.values()), *([following] if following else []))
+
+    async def stop(self) -> None:
+        """Let what is on its way end, write down what became of it, and give up the leases."""
+        self._stopping = True
+        stopped = list(self._running)
+        await asyncio.gather(*(self._stop(endpoint_id) for endpoint_id in stopped))
+        for endpoint_id in stopped:
+            with suppress(*UNAVAILABLE):
+                await endpoints.hold(self._store, endpoint_id, self._means.holder, 0)
+
+    async def _look(self) -> None:
+        if self._stopping:
+            return
+        active = {one.id: one for one in await endpoints.all_endpoints(self._store) if one.state is State.ACTIVE}
+        for endpoint_id, (sender, task) in list(self._running.items()):
+            if active.get(endpoint_id) != sender.endpoint or task.done():
+                await self._stop(endpoint_id)
+        for endpoint in active.values():
+            if not await endpoints.hold(self._store, endpoint.id, self._means.holder):
+                await self._stop(endpoint.id)
+            elif endpoint.id not in self._running and not self._stopping:
+                sender = Sender(self._means, endpoint)
+                self._running[endpoint.id] = sender, asyncio.create_task(self._send(sender))
+
+    async def _stop(self, endpoint_id: str) -> None:
+        running = self._running.pop(endpoint_id, None)
+        if running is not None:
+            sender, task = running
+            sender.stop()
+            await asyncio.wait({task}, timeout=STOP_PATIENCE_S)
+            await end(task)
+
+    async def _send(self, sender: Sender) -> None:
+        try:
+            await sender.run()
+        except LostError:
+            log.info("endpoint.lost", endpoint=sender.endpoint.id)
+        except UNAVAILABLE as error:
+            log.warning("endpoint.interrupted", endpoint=sender.endpoint.id, error=repr(error))
