@@ -152,7 +152,7 @@ def _summarize(position: Position, narrator: PrintingNarrator, options: argparse
     if options.dry_run:
         write("This was a dry run: nothing was changed.")
     elif waiting:
-        write(f"{counted(waiting, 'review')} still to be changed by a worker.")
+        write(f"{counted(waiting, 'review')} still to be settled by a worker.")
 
 
 def _as_json(

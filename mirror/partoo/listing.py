@@ -52,5 +52,5 @@ async def turn_pages(get: Callable[[int, Page | None], Awaitable[Page]], first: 
 
 
 def repeats(page: Page, before: Page | None) -> bool:
-    """Tell whether a page shows the very reviews of the page before it."""
-    return before is not None and bool(page.reviews) and page.ids == before.ids
+    """Tell whether a page shows the very reviews of the page before it, or neither shows one that can be read."""
+    return before is not None and page.ids == before.ids

@@ -35,6 +35,10 @@ async def test_a_page_that_repeats_the_one_before_is_the_last() -> None:
     assert await turned(lambda number: page(number, [1, 2], 1_000_000)) == [1, 2]
 
 
+async def test_pages_that_hold_nothing_but_what_cannot_be_read_are_not_turned_for_ever() -> None:
+    assert await turned(lambda number: page(number, [], 1_000_000, count=1_000_000, unreadable=30)) == [1, 2]
+
+
 async def test_a_listing_that_moves_its_end_away_for_ever_is_an_error() -> None:
     with pytest.raises(ApiUnavailableError, match="does not end"):
         await turned(lambda number: page(number, [number], number + 1))

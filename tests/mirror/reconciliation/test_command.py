@@ -94,7 +94,7 @@ async def test_it_tells_how_long_it_takes_what_differs_and_how_many(
         "review 2  updated  content, rating",
         "review 3  vanished  delete_date, state",
         "3 reviews checked: 1 same, 1 updated, 1 vanished",
-        "2 reviews still to be changed by a worker.",
+        "2 reviews still to be settled by a worker.",
     ]
     assert lines(shown.err, "Search") == [
         "Search plain: 2 reviews on 1 page; at 1,000,000 requests a minute at least 0.0 s",
