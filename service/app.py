@@ -9,6 +9,7 @@ from aiohttp import web
 from mirror.settings import Settings
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.probe import ProbeLog, WriteProbe
+from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
 from mirror.tasks import end
 from service.api import absences, feed, health, metrics, openapi, ratings, reviews
@@ -37,8 +38,10 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     Raises SettingsError if the URL of Redis cannot be used.
     """
     app = web.Application()
-    store = Store(connect(settings, redis_url, STORE_CONNECTIONS))
-    read_store = Store(connect(settings, redis_url, settings.redis_max_connections - STORE_CONNECTIONS))
+    clock = RedisClock()
+    store = Store(connect(settings, redis_url, STORE_CONNECTIONS), clock)
+    read_connections = settings.redis_max_connections - STORE_CONNECTIONS
+    read_store = Store(connect(settings, redis_url, read_connections), clock)
     tail = FeedTail(read_store)
     nudger = WorkerNotifier(store)
     pressure = MemoryGuard(read_store)
@@ -61,7 +64,7 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
 
     async def background(_app: web.Application) -> AsyncIterator[None]:
         loops = (tally.run(), pressure.run(), redeliveries.run(), nudger.run(), tail.run(), probe.run())
-        tasks = [asyncio.create_task(loop) for loop in loops]
+        tasks = [asyncio.create_task(loop) for loop in (*loops, clock.run(store.redis))]
         yield
         await acknowledger.close()
         await end(*tasks)

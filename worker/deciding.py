@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import structlog
 
-from mirror.clock import now_ms
 from mirror.domain.changes import Source
 from mirror.domain.decisions import UNCHANGED, Asking, Question
 from mirror.domain.inbox import Entry, decode_entry
@@ -36,10 +35,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     thresholds: Thresholds = DEFAULT_THRESHOLDS
 
 
-def decide(claim: Claim, policy: Policy, offered: Mapping[str, int]) -> Commit | None:
+def decide(claim: Claim, policy: Policy, offered: Mapping[str, int], now: int) -> Commit | None:
     """Decide on one review's deliveries; None where they are to wait, and be claimed again after the lease.
 
     `offered`: when bodies, by their digests, were first offered without being acknowledged.
+    `now`: the time in ms since 1970 UTC.
     """
     if claim.problem is not None:
         log.error("drain.review_failed", review_id=claim.review_id, corrupt=True, reason=claim.problem)
@@ -60,7 +60,7 @@ def decide(claim: Claim, policy: Policy, offered: Mapping[str, int]) -> Commit |
         corrupt = isinstance(error, UNREADABLE)
         log.exception("drain.review_failed", review_id=claim.review_id, corrupt=corrupt)
         return None
-    return _commit(claim.review_id, entries, settled, verification=_verification(settled, policy, now_ms()))
+    return _commit(claim.review_id, entries, settled, verification=_verification(settled, policy, now))
 
 
 def digests(claim: Claim) -> list[str]:

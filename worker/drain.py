@@ -6,7 +6,6 @@ from contextlib import suppress
 
 import structlog
 
-from mirror.clock import now_ms
 from mirror.storage import inbox, redeliveries, server
 from mirror.storage.commit import Commit, commit
 from mirror.storage.deliveries import RoomMaker
@@ -88,7 +87,7 @@ class Drainer:
         commits = await self._decide(claims)
         if not commits:
             return
-        now = now_ms()
+        now = await self._store.now()
         answers = await commit(self._store, commits, now, await self._kept_for(), self._policy.thresholds)
         for one, answer in zip(commits, answers, strict=True):
             if answer is True:
@@ -113,7 +112,8 @@ class Drainer:
 
     async def _decide(self, claims: list[inbox.Claim]) -> list[Commit]:
         offered = await self._offered(claims)
-        return [one for claim in claims if (one := decide(claim, self._policy, offered)) is not None]
+        now = await self._store.now()
+        return [one for claim in claims if (one := decide(claim, self._policy, offered, now)) is not None]
 
     async def _offered(self, claims: list[inbox.Claim]) -> dict[str, int]:
         """Find out which of the deliveries were offered before, without being acknowledged."""

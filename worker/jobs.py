@@ -113,7 +113,7 @@ async def _drain(ctx: dict[str, Any], job: str) -> None:
     store: Store = ctx["store"]
     try:
         if not await drainer.run():
-            await store.redis.enqueue_job("drain")
+            await store.enqueue("drain")
         verifier: Verifier | None = ctx["verifier"]
         if verifier is not None and drainer.take_asks():
             await verifier.plan()

@@ -5,7 +5,6 @@ So a worker that is stopped or killed in the middle costs a page: the next job g
 
 import asyncio
 import random
-from datetime import timedelta
 
 import structlog
 
@@ -51,7 +50,7 @@ class Reconciler:
             delay_s = random.uniform(0, SPREAD_S)  # noqa: S311 - spreads requests, hides nothing
             log.info("reconciliation.planned", delay_s=round(delay_s))
             try:
-                await self._store.redis.enqueue_job("reconcile", _defer_by=timedelta(seconds=delay_s))
+                await self._store.enqueue("reconcile", after_ms=round(1000 * delay_s))
             except UNAVAILABLE:
                 await reconciliation.unplan(self._store)
                 raise
@@ -67,7 +66,7 @@ class Reconciler:
             await end(stopping, *([] if work.done() else [work]))
         if not finished:
             log.info("reconciliation.paused")
-            await self._store.redis.enqueue_job("reconcile")
+            await self._store.enqueue("reconcile")
             return True
         return await self._end(work, last_try=last_try)
 

@@ -20,7 +20,6 @@ from arq.worker import Worker
 from redis.exceptions import OutOfMemoryError
 
 from mirror.bootstrap import tune_gc
-from mirror.clock import now_ms
 from mirror.outgoing.client import OutgoingClient
 from mirror.partoo.api import PartooApi
 from mirror.partoo.limiter import Limiter
@@ -29,6 +28,7 @@ from mirror.stopping import on_stop
 from mirror.storage import keys, workers
 from mirror.storage.connection import UNAVAILABLE, connect
 from mirror.storage.probe import ProbeLog, WriteProbe
+from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
 from mirror.tasks import end
 from worker.deciding import Policy
@@ -50,6 +50,13 @@ LAST_BACKOFF_S = 5.0
 log = structlog.get_logger()
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """What outlives one arq worker."""
+
+    probe_log: ProbeLog
+    clock: RedisClock
+
+
 async def run(settings: Settings, redis_url: str) -> int:
     """Work until told to stop; returns the exit status."""
     stop = asyncio.Event()
@@ -65,28 +72,29 @@ async def run(settings: Settings, redis_url: str) -> int:
 async def supervise(settings: Settings, redis_url: str, name: str, stop: asyncio.Event) -> None:
     """Run one arq worker after the other, until `stop` is set."""
     backoff = FIRST_BACKOFF_S
-    probe_log = ProbeLog()
+    kept = _Kept(ProbeLog(), RedisClock())
     while not stop.is_set():
         started = asyncio.get_running_loop().time()
         try:
-            await _one_worker(settings, redis_url, name, stop, probe_log)
+            await _one_worker(settings, redis_url, name, stop, kept)
         except Exception as error:  # noqa: BLE001 - whatever ends arq's worker, a new one is the answer
             if asyncio.get_running_loop().time() - started > LAST_BACKOFF_S:
                 backoff = FIRST_BACKOFF_S
             delay = backoff * random.uniform(0.5, 1.5)  # noqa: S311 - spreads restarts, hides nothing
             log.warning("worker.restarting", error=repr(error), delay_s=round(delay, 2))
             if isinstance(error, OutOfMemoryError):
-                await _make_room(settings, redis_url)
+                await _make_room(settings, redis_url, kept.clock)
             backoff = min(backoff * 2, LAST_BACKOFF_S)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), delay)
 
 
-async def _one_worker(settings: Settings, redis_url: str, name: str, stop: asyncio.Event, probe_log: ProbeLog) -> None:
-    store = Store(connect(settings, redis_url))
-    probe = WriteProbe(store, probe_log)
-    # Before anything else can fail: arq tells of an error, but not what it means.
-    await probe.look()
+async def _one_worker(settings: Settings, redis_url: str, name: str, stop: asyncio.Event, kept: _Kept) -> None:
+    store = Store(connect(settings, redis_url), kept.clock)
+    probe = WriteProbe(store, kept.probe_log)
+    # Before anything else can fail: arq tells of an error, but not what it means. And Redis may be another server now.
+    with suppress(*UNAVAILABLE):
+        await _look(store, probe)
     session = aiohttp.ClientSession()
     verifier = _verifier(settings, store, session)
     drainer = Drainer(store, _policy(settings))
@@ -100,11 +108,11 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
         "history_retention": settings.history_retention,
     }
     client = OutgoingClient(allow_private=settings.outgoing_allow_private)
-    senders = Senders(store, client, name, now_ms)
+    senders = Senders(store, client, name, store.clock.read)
     worker = _arq_worker(settings, store, ctx)
     working = asyncio.create_task(worker.async_run())
     beating = asyncio.create_task(_beat(store, name, probe))
-    sending = asyncio.create_task(senders.run())
+    sending = asyncio.create_task(_send(store, senders))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, beating, sending, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -130,13 +138,13 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
             await store.close()
 
 
-async def _make_room(settings: Settings, redis_url: str) -> None:
+async def _make_room(settings: Settings, redis_url: str, clock: RedisClock) -> None:
     """Apply what waits without arq, whose every step Redis refuses at its memory limit.
 
     It does not refuse a claim, or a commit that keeps no raw deliveries: a script that begins with a write that frees
     memory may go on (Redis, "Lua scripting and memory limit"). And what waits is often what fills it.
     """
-    store = Store(connect(settings, redis_url))
+    store = Store(connect(settings, redis_url), clock)
     with suppress(*UNAVAILABLE):
         await Drainer(store, msgspec.structs.replace(_policy(settings), delivery_retention=0)).run()
     with suppress(*UNAVAILABLE):
@@ -183,9 +191,22 @@ def _arq_worker(settings: Settings, store: Store, ctx: dict[str, Any]) -> Worker
 
 async def _beat(store: Store, name: str, probe: WriteProbe) -> None:
     while True:
-        await probe.look()
+        await _look(store, probe)
         await workers.beat(store, name)
         await asyncio.sleep(keys.HEARTBEAT_INTERVAL_MS / 1000)
+
+
+async def _send(store: Store, senders: Senders) -> None:
+    # They read the clock without waiting.
+    await store.now()
+    await senders.run()
+
+
+async def _look(store: Store, probe: WriteProbe) -> None:
+    """Look whether Redis takes writes, and what its time is. Raises one of `connection.UNAVAILABLE`."""
+    await probe.look()
+    await store.clock.synchronize(store.redis)
+    store.clock.tell_skew()
 
 
 async def _finish_jobs(worker: Worker, drainer: Drainer) -> None:

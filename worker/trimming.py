@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 
-from mirror.clock import now_ms
 from mirror.domain.record import CorruptError
 from mirror.domain.settling import Settled
 from mirror.domain.trimming import needs_trimming
@@ -29,7 +28,7 @@ async def trim_histories(ctx: dict[str, Any], cursor: int = 0) -> None:
     begin(ctx, "trim_histories")
     retention: int = ctx["history_retention"]
     store: Store = ctx["store"]
-    horizon = now_ms() - retention if retention else 0
+    horizon = await store.now() - retention if retention else 0
     deadline = time.monotonic() + MAX_RUN_S
     reviews = changes = 0
     while True:
@@ -42,7 +41,7 @@ async def trim_histories(ctx: dict[str, Any], cursor: int = 0) -> None:
             break
     log.info("history.trimmed", reviews=reviews, changes=changes, done=cursor == 0)
     if cursor:
-        await store.redis.enqueue_job("trim_histories", cursor)
+        await store.enqueue("trim_histories", cursor)
 
 
 async def shorten(store: Store, review_id: int, settled: Settled) -> None:

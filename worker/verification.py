@@ -9,11 +9,9 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
 
 import structlog
 
-from mirror.clock import now_ms
 from mirror.domain.absences import scope
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
@@ -66,21 +64,21 @@ class Verifier:
         now = time.monotonic()
         if now >= self._planned_until:
             self._planned_until = now + self.delay / 1000
-            await self._store.redis.enqueue_job("verify", _defer_by=timedelta(milliseconds=self.delay))
+            await self._store.enqueue("verify", after_ms=self.delay)
 
     async def run(self) -> None:
         """Ask what is due. Raises one of `connection.UNAVAILABLE`; what was claimed is due again after its lease."""
         if time.monotonic() < self._refused_until:
             return
         deadline, goes_on, unreadable = time.monotonic() + MAX_RUN_S, True, 0
-        questions = await verification.claim(self._store, now_ms())
+        questions = await verification.claim(self._store, await self._store.now())
         for business_id, group in (await self._by_business(questions)).items():
             if goes_on and not self._stopping and time.monotonic() < deadline:
                 answer = await self._ask(business_id, group)
                 goes_on = answer is not None
                 unreadable += 0 if answer is None else answer.unreadable
             else:
-                await self._put_off([question for question, _ in group], now_ms(), failed=False)
+                await self._put_off([question for question, _ in group], await self._store.now(), failed=False)
         if unreadable:
             log.warning("verification.unreadable_items", items=unreadable)
         if goes_on:
@@ -89,7 +87,7 @@ class Verifier:
     async def _plan_next(self) -> None:
         """Have a job ask what was put while this one was planned: gathered for a delay again, not each by itself."""
         due = await verification.next_due(self._store)
-        if due is not None and due <= now_ms() + self.delay and not self._stopping:
+        if due is not None and due <= await self._store.now() + self.delay and not self._stopping:
             await self.plan()
 
     async def _by_business(self, questions: Sequence[Question]) -> dict[str, list[tuple[Question, Record]]]:
@@ -98,7 +96,7 @@ class Verifier:
         for question, record in zip(questions, records, strict=True):
             if isinstance(record, CorruptError):
                 log.error("record.corrupt", review_id=record.review_id, reason=record.problem)
-                await self._put_off([question], now_ms() + _retry_ms(question.failures), failed=True)
+                await self._put_off([question], await self._store.now() + _retry_ms(question.failures), failed=True)
             elif record is None or record.forgotten_at is not None:
                 await verification.release(self._store, question, None)
             else:
@@ -107,7 +105,7 @@ class Verifier:
 
     async def _ask(self, business_id: str, group: Sequence[tuple[Question, Record]]) -> Answer | None:
         """Ask about one business; None: no other business is to be asked in this run either."""
-        asked_before, started, asked_at = self.api.requests, time.monotonic(), now_ms()
+        asked_before, started, asked_at = self.api.requests, time.monotonic(), await self._store.now()
         facts = {"business_id": business_id, "reviews": len(group)}
         questions = [question for question, _ in group]
         try:
@@ -129,7 +127,7 @@ class Verifier:
         unreadable = await self._deliver(answer)
         await self._put_off(
             [question for question in questions if question.review_id in unreadable],
-            now_ms() + LAST_RETRY_MS,
+            await self._store.now() + LAST_RETRY_MS,
             failed=True,
         )
         for question, record in group:
@@ -147,7 +145,7 @@ class Verifier:
 
     async def _deliver(self, answer: Answer) -> set[int]:
         """Put answers into the inboxes of their reviews; gives the reviews whose answer a worker could not read."""
-        now = now_ms()
+        now = await self._store.now()
         entries = []
         unreadable = set()
         for review_id, found in answer.found.items():
@@ -179,7 +177,7 @@ class Verifier:
             await counters.add(self._store, {"verification:omitted": 1})
             await verification.release(self._store, question, None)
             return
-        await self._put_off([question], now_ms() + wait_ms, failed=True)
+        await self._put_off([question], await self._store.now() + wait_ms, failed=True)
 
     async def _failed(self, questions: Sequence[Question], error: ApiError, facts: dict[str, object]) -> None:
         # Those that have failed equally often stay together.
@@ -191,7 +189,7 @@ class Verifier:
         if _refuses_key(error):
             self._refused_until = time.monotonic() + REFUSED_RETRY_MS / 1000
         await counters.add(self._store, {"verification:failed": 1})
-        now = now_ms()
+        now = await self._store.now()
         for question in questions:
             await self._put_off([question], now + waits[question.failures], failed=True)
 

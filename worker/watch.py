@@ -8,7 +8,6 @@ import time
 
 import structlog
 
-from mirror.clock import now_ms
 from mirror.domain.incidents import Incident, reason_to_close
 from mirror.storage import absences, incidents
 from mirror.storage.store import Store
@@ -27,7 +26,7 @@ async def watch(store: Store, drainer: Drainer, grace: int) -> None:
     if not (await drainer.wait_until_idle(MAX_RUN_S) and await drainer.run()):
         return
     await _watch_incidents(store, grace)
-    while time.monotonic() < deadline and await absences.put_checks(store, now_ms(), grace):
+    while time.monotonic() < deadline and await absences.put_checks(store, await store.now(), grace):
         if not await drainer.run():
             return
 
@@ -36,7 +35,7 @@ async def _watch_incidents(store: Store, grace: int) -> None:
     for incident in await incidents.open_incidents(store):
         if await incidents.tell_once(store, incident):
             log.warning("incident.opened", **_facts(incident))
-        now = now_ms()
+        now = await store.now()
         # One whose closing was interrupted has its reason.
         reason = incident.closed_by or reason_to_close(incident, now, grace)
         if reason is not None and (closed := await incidents.close(store, incident, now, reason)) is not None:

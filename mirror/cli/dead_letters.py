@@ -9,7 +9,7 @@ from typing import Any
 from mirror.bootstrap import EXIT_FAILED, EXIT_MISCONFIGURED
 from mirror.cli import arguments
 from mirror.cli.output import write, write_json
-from mirror.clock import iso, now_ms, span
+from mirror.clock import iso, span
 from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.inbox import received_at
 from mirror.settings import Settings
@@ -70,21 +70,22 @@ async def _list(store: Store, _settings: Settings, options: argparse.Namespace) 
     shown = behind[: options.limit]
     following = shown[-1] if len(shown) < len(behind) else None
     letters = await dead_letters.read(store, shown)
+    now = await store.now()
     copies = await dead_letters.copies(store, letters)
     if options.json:
-        found = [_facts(letter, before) for letter, before in zip(letters, copies, strict=True)]
+        found = [_facts(letter, before, now) for letter, before in zip(letters, copies, strict=True)]
         write_json({"count": len(ids), "dead_letters": found, "next": following})
         return 0
     if not ids:
         write(_NONE)
         return 0
-    write(f"{_count(len(ids))}, the oldest received {_ago(ids[0])} ago.")
+    write(f"{_count(len(ids))}, the oldest received {_ago(ids[0], now)} ago.")
     if not shown:
         write(f"None after {options.after}.")
     for letter, before in zip(letters, copies, strict=True):
         review = "" if letter.review_id is None else f", review {letter.review_id}"
-        write(f"{letter.delivery_id}  {span(max(0, now_ms() - letter.received_at)):>10}  {letter.code}{review}")
-        write(f"{'':26}{letter.source}, {len(letter.body)} bytes{_times(before)}: {letter.message}")
+        write(f"{letter.delivery_id}  {span(max(0, now - letter.received_at)):>10}  {letter.code}{review}")
+        write(f"{'':26}{letter.source}, {len(letter.body)} bytes{_times(before, now)}: {letter.message}")
     if following is not None:
         write(f"{len(behind) - len(shown)} more: --after {following}")
     return 0
@@ -96,7 +97,7 @@ async def _show(store: Store, _settings: Settings, options: argparse.Namespace) 
         return _absent(options.id)
     (letter,) = found
     (copies,) = await dead_letters.copies(store, found)
-    facts = _facts(letter, copies)
+    facts = _facts(letter, copies, await store.now())
     if options.json:
         write_json(facts | _body(letter))
         return 0
@@ -176,17 +177,17 @@ def _absent(delivery_id: str) -> int:
     return EXIT_FAILED
 
 
-def _times(copies: dead_letters.Copies) -> str:
+def _times(copies: dead_letters.Copies, now: int) -> str:
     if not copies.count:
         return ""
-    return f", received {copies.count + 1} times, first {_ago(copies.first_delivery_id)} ago"
+    return f", received {copies.count + 1} times, first {_ago(copies.first_delivery_id, now)} ago"
 
 
-def _facts(letter: DeadLetter, copies: dead_letters.Copies) -> dict[str, Any]:
+def _facts(letter: DeadLetter, copies: dead_letters.Copies, now: int) -> dict[str, Any]:
     return {
         "delivery_id": letter.delivery_id,
         "received_at": iso(letter.received_at),
-        "age_s": max(0, now_ms() - letter.received_at) / 1000,
+        "age_s": max(0, now - letter.received_at) / 1000,
         "code": letter.code,
         "message": letter.message,
         "source": letter.source,
@@ -208,5 +209,5 @@ def _count(count: int) -> str:
     return "1 dead letter" if count == 1 else f"{count} dead letters"
 
 
-def _ago(delivery_id: str) -> str:
-    return span(max(0, now_ms() - received_at(delivery_id)))
+def _ago(delivery_id: str, now: int) -> str:
+    return span(max(0, now - received_at(delivery_id)))

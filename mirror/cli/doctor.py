@@ -94,8 +94,12 @@ def _secret(name: str, values: Sequence[str], *, missing: str) -> Check:
 
 async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list[Check]:
     try:
-        facts, queue, refused, unclean = await asyncio.gather(
-            server.inspect(store), _queue(store), try_writing(store), erased_files.finding(store)
+        facts, queue, refused, unclean, _ = await asyncio.gather(
+            server.inspect(store),
+            _queue(store),
+            try_writing(store),
+            erased_files.finding(store),
+            store.clock.synchronize(store.redis),
         )
     except UNAVAILABLE as error:
         found = await explain(store, error)
@@ -105,6 +109,7 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
     checks = [
         *_server_checks(facts, queue),
         _finding("deliveries", FAIL, refused, "Redis takes what they need"),
+        _finding("clock", WARN, server.clock_finding(store), "agrees with Redis's"),
         _connections(facts, settings, max(1, queue.workers)),
     ]
     if with_worker:

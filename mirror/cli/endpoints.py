@@ -10,7 +10,7 @@ from mirror import parsing
 from mirror.bootstrap import EXIT_FAILED
 from mirror.cli import arguments
 from mirror.cli.output import counted, write, write_json
-from mirror.clock import iso, now_ms, span
+from mirror.clock import iso, span
 from mirror.domain.feed import BEGINNING, KINDS, CursorExpiredError, Position
 from mirror.domain.outgoing import (
     ROTATION_MS,
@@ -120,7 +120,7 @@ async def _add(store: Store, settings: Settings, options: argparse.Namespace) ->
         id="ep_" + secrets.token_hex(6),
         url=options.url,
         secrets=(Secret(make_secret(secrets.token_bytes(SECRET_BYTES))),),
-        created_at=now_ms(),
+        created_at=await store.now(),
         kinds=tuple(options.kind),
         business_ids=tuple(options.business_id),
         partners=tuple(options.partner),
@@ -141,7 +141,7 @@ async def _add(store: Store, settings: Settings, options: argparse.Namespace) ->
 
 
 async def _list(store: Store, _settings: Settings, options: argparse.Namespace) -> int:
-    now = now_ms()
+    now = await store.now()
     found = [await endpoints.standing(store, one, now) for one in await endpoints.all_endpoints(store)]
     if options.json:
         write_json({"endpoints": [standing_view(one) for one in found]})
@@ -155,7 +155,7 @@ async def _list(store: Store, _settings: Settings, options: argparse.Namespace) 
 
 async def _show(store: Store, _settings: Settings, options: argparse.Namespace) -> int:
     endpoint = await endpoints.get(store, options.id)
-    one = await endpoints.standing(store, endpoint, now_ms())
+    one = await endpoints.standing(store, endpoint, await store.now())
     pending, parked = await endpoints.pending(store, endpoint.id), await endpoints.parked(store, endpoint.id)
     if options.json:
         events = {"pending_events": [item_view(item) for item in pending]}
@@ -211,7 +211,7 @@ async def _set(store: Store, options: argparse.Namespace, state: State, cursor: 
 
 
 async def _rotate(store: Store, _settings: Settings, options: argparse.Namespace) -> int:
-    fresh, until = Secret(make_secret(secrets.token_bytes(SECRET_BYTES))), now_ms() + ROTATION_MS
+    fresh, until = Secret(make_secret(secrets.token_bytes(SECRET_BYTES))), await store.now() + ROTATION_MS
     endpoint = await endpoints.change(
         store,
         options.id,
@@ -227,7 +227,7 @@ async def _rotate(store: Store, _settings: Settings, options: argparse.Namespace
 
 async def _test(store: Store, settings: Settings, options: argparse.Namespace) -> int:
     endpoint = await endpoints.get(store, options.id)
-    now = now_ms()
+    now = await store.now()
     data = {"endpoint": endpoint.id}
     event = CloudEvent(f"test-{now}", "/endpoints", "reviewmirror.test", endpoint.id, iso(now), data)
     client = OutgoingClient(allow_private=settings.outgoing_allow_private)

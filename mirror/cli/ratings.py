@@ -8,7 +8,7 @@ import msgspec
 
 from mirror.cli.arguments import misused, moment
 from mirror.cli.output import counted, write, write_json
-from mirror.clock import iso, now_ms
+from mirror.clock import iso
 from mirror.domain.ratings import Rating, Ratings, Track, moments, series
 from mirror.settings import Settings
 from mirror.storage import ratings
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(store: Store, _settings: Settings, options: argparse.Namespace) -> int:
-    end = now_ms() if options.end is None else options.end
+    end = await store.now() if options.end is None else options.end
     start = max(0, end - DEFAULT_SPAN_MS) if options.start is None else options.start
     wanted = moments(start, end, options.interval)
     if not wanted or len(wanted) > MAX_BUCKETS:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import aiohttp
 import msgspec
 
-from mirror.clock import now_ms
 from mirror.partoo.answers import Page, check_status, decode_page, read_body
 from mirror.partoo.errors import ApiUnavailableError, RateLimitedError
 from mirror.partoo.limiter import Limiter
@@ -64,9 +63,8 @@ class PartooApi:
 
     async def page(self, filters: Mapping[str, str], number: int) -> Page:
         """Get one page. Raises as `pages` does."""
-        await self._limiter.wait_for_turn()
         # Whatever is told to us from now on, the answer need not know.
-        observed_at = now_ms()
+        observed_at = await self._limiter.wait_for_turn()
         self.requests += 1
         try:
             data = await self._get({**filters, **_WITH_PHOTOS, "page": str(number)})

@@ -22,8 +22,11 @@ class Limiter:
         self._store = store
         self._interval_ms = max(1, round(MINUTE_MS / rate))
 
-    async def wait_for_turn(self) -> None:
-        """Return when one request may be sent. Raises one of `connection.UNAVAILABLE`."""
+    async def wait_for_turn(self) -> int:
+        """Return when one request may be sent, with Redis's time then, in ms since 1970 UTC.
+
+        Raises one of `connection.UNAVAILABLE`.
+        """
         args = [self._interval_ms, BURST * self._interval_ms]
         while True:
             wait = int(await self._store.book_request(keys=[keys.API_BUCKET, keys.API_PAUSE], args=args))
@@ -33,7 +36,7 @@ class Limiter:
             await asyncio.sleep(wait / 1000)
             # Partoo may have asked for a pause while this request waited for its turn.
             if not wait or not await self._store.redis.execute_command("EXISTS", keys.API_PAUSE):
-                return
+                return await self._store.now()
 
     async def pause(self, seconds: float) -> None:
         """Have the whole fleet send nothing for so long, or longer if it pauses already.

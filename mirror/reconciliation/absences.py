@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
-from mirror.clock import now_ms
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record
 from mirror.domain.review import is_deleted, text_field
@@ -104,7 +103,7 @@ class Absences:
 
     async def _look_into(self, business: str, absent: set[int]) -> None:
         still = 0
-        sight = _Sight(now_ms())
+        sight = _Sight(await self._tools.store.now())
         for _ in range(MAX_PASSES):
             sight = await self._read(business, absent)
             if not absent:
@@ -139,7 +138,7 @@ class Absences:
 
     async def _read(self, business: str, absent: set[int]) -> _Sight:
         """Read the business's listings, compare those of the absent that they show, and take them out of `absent`."""
-        sight = _Sight(now_ms())
+        sight = _Sight(await self._tools.store.now())
         for search in SEARCHES:
             listing = Listing()
             async for page in self._tools.reader.pages({"business__in": business, **search}):

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from mirror.clock import now_ms
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.reading import encode_absence, encode_reading
@@ -42,13 +41,14 @@ class Ledger:
         records = await reads.records(self._store, list(shown))
         asked_about = await verification.asked_about(self._store, list(shown))
         verdicts = []
+        now = await self._store.now()
         for (one, review), record in zip(shown.items(), records, strict=True):
             if isinstance(record, CorruptError):
                 reason = f"its record in Redis cannot be read: {record.problem}"
                 verdicts.append(Verdict(one, UNREADABLE, reason=reason))
                 continue
             try:
-                entry = _entry(encode_reading(review, page.observed_at))
+                entry = _entry(encode_reading(review, page.observed_at), now)
             except (msgspec.EncodeError, RecursionError, UnicodeError) as error:
                 verdicts.append(Verdict(one, UNREADABLE, reason=f"it cannot be written down: {error}"))
                 continue
@@ -57,9 +57,9 @@ class Ledger:
 
     async def enter_absences(self, records: Sequence[Record], observed_at: int) -> None:
         """Have reviews taken for deleted that Partoo did not show. Raises one of `connection.UNAVAILABLE`."""
-        verdicts = []
+        verdicts, now = [], await self._store.now()
         for record in records:
-            entry = _entry(encode_absence(record.review, observed_at))
+            entry = _entry(encode_absence(record.review, observed_at), now)
             verdict = judge(record, record.id, entry, self._windows, asked_about=False)
             if verdict.outcome == OVERTAKEN:
                 verdict = Verdict(record.id, ABSENT, reason=verdict.reason)
@@ -95,6 +95,5 @@ class Ledger:
             self._narrator.finds(verdict)
 
 
-def _entry(body: bytes) -> Entry:
-    now = now_ms()
+def _entry(body: bytes, now: int) -> Entry:
     return Entry(make_delivery_id(now, random.getrandbits(48)), now, Source.RECONCILIATION, body)

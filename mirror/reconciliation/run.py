@@ -1,6 +1,5 @@
 """One reconciliation from beginning to end, or from where the last one of its scope was interrupted."""
 
-from mirror.clock import now_ms
 from mirror.domain.record import Windows
 from mirror.partoo.api import PartooApi
 from mirror.partoo.patience import PatientReader
@@ -42,14 +41,14 @@ class Reconciliation:
         Raises BusyError while another runs, ApiError when Partoo cannot be asked, or one of `connection.UNAVAILABLE`.
         """
         if dry_run:
-            return await self._run(Position(started_at=now_ms()), dry_run=True)
+            return await self._run(Position(started_at=await self._store.now()), dry_run=True)
         async with reconciliation.alone(self._store):
             found = None if restart else await reconciliation.load(self._store, self._scope.name)
             if found is None:
                 await reconciliation.clear(self._store, self._scope.name, len(SEARCHES))
             else:
                 self._narrator.resumes(_where(found), found.page)
-            position = await self._run(found or Position(started_at=now_ms()), dry_run=False)
+            position = await self._run(found or Position(started_at=await self._store.now()), dry_run=False)
             await reconciliation.clear(self._store, self._scope.name, len(SEARCHES))
             await counters.add(self._store, {"reconciliation:finished": 1})
             return position

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from mirror.clock import now_ms
 from mirror.domain.authors import Author
 from mirror.domain.forgetting import make_demand, names_in_change, names_in_entry, names_in_record
 from mirror.domain.inbox import decode_entry
@@ -27,7 +26,7 @@ async def demand(store: Store, review_ids: Iterable[int]) -> None:
 
     Raises one of `connection.UNAVAILABLE`; doing it again is harmless.
     """
-    at = now_ms()
+    at = await store.now()
     demands = [(one, make_demand(one, at, random.getrandbits(48))) for one in review_ids]
     await inbox.put(store, demands, "demands:forget")
 

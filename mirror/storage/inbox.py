@@ -60,7 +60,7 @@ async def put(store: Store, entries: Sequence[tuple[int, Entry]], counter: str) 
     Raises one of `connection.UNAVAILABLE`; then the entries may or may not have been stored.
     """
     if entries and await accept(store, entries, counter):
-        await store.redis.enqueue_job("drain")
+        await store.enqueue("drain")
 
 
 async def claim(store: Store) -> list[Claim]:

@@ -88,5 +88,5 @@ async def _move(store: Store, letter: DeadLetter, review_id: int) -> bool:
     args = [letter.delivery_id, review_id, encode_entry(letter.entry), keys.NUDGE_TTL_MS, digest(letter.body)]
     moved = await store.retry(keys=key_names, args=args)
     if moved == 2:  # noqa: PLR2004 - see retry.lua
-        await store.redis.enqueue_job("drain")
+        await store.enqueue("drain")
     return bool(moved)

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from mirror.storage.redis_clock import SKEW_REMEDY, skew_problem
 from mirror.storage.store import Store
 
 MINIMUM_VERSION = (6, 2)
@@ -144,6 +145,12 @@ def replica_finding(server: Server) -> Finding | None:
         "Redis is a replica: what is written to it is refused, or lost when it next follows its primary",
         "set REDIS_URL to the primary, or promote this one (REPLICAOF NO ONE)",
     )
+
+
+def clock_finding(store: Store) -> Finding | None:
+    """Say what is wrong with the clock of this machine, as far as Redis has been asked for the time."""
+    problem = skew_problem(store.clock.skew_ms())
+    return None if problem is None else Finding(problem, SKEW_REMEDY)
 
 
 def persistence_finding(server: Server) -> Finding | None:

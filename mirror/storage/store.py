@@ -1,18 +1,27 @@
 """The mirror's handle on Redis: a client and the Lua scripts that change state in one step each."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from arq.connections import ArqRedis
 
+from mirror.storage.redis_clock import RedisClock
+
+# What arq gives a job that nobody takes.
+_JOB_KEPT = timedelta(days=1)
 _LUA = Path(__file__).parent / "lua"
 
 
 class Store:
-    """`redis` serves the mirror's keys and arq's; the other attributes are the scripts of the same names."""
+    """`redis` serves the mirror's keys and arq's; the other attributes are the scripts of the same names.
 
-    def __init__(self, redis: ArqRedis) -> None:
+    Stores of one process share its `clock`.
+    """
+
+    def __init__(self, redis: ArqRedis, clock: RedisClock | None = None) -> None:
         self.redis = redis
+        self.clock = RedisClock() if clock is None else clock
         # redis-py reloads a script that the server has forgotten, after a failover for instance.
         self.accept = self._script("accept")
         self.probe = self._script("probe")
@@ -34,6 +43,23 @@ class Store:
 
     def _script(self, *parts: str) -> Any:
         return self.redis.register_script("".join((_LUA / f"{part}.lua").read_text() for part in parts))
+
+    async def now(self) -> int:
+        """Return the time by which everything stored is dated, Redis's, in ms since 1970 UTC.
+
+        Raises one of `connection.UNAVAILABLE` if it has never been asked for and cannot be.
+        """
+        return await self.clock.now(self.redis)
+
+    async def enqueue(self, job: str, *args: Any, after_ms: int = 0) -> None:
+        """Have arq run a job, at once or later. Raises one of `connection.UNAVAILABLE`.
+
+        arq would have it due by the clock of this machine: where that is ahead, no worker would take the job for years.
+        """
+        due = datetime.fromtimestamp((await self.now() + after_ms) / 1000, UTC)
+        await self.redis.enqueue_job(
+            job, *args, _defer_until=due, _expires=_JOB_KEPT + timedelta(milliseconds=after_ms)
+        )
 
     async def close(self) -> None:
         await self.redis.aclose(close_connection_pool=True)

@@ -43,12 +43,13 @@ async def readyz(request: web.Request) -> web.Response:
 
 async def _readiness(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> Readiness:
     try:
-        backlog, heartbeats, facts, refused, unclean = await asyncio.gather(
+        backlog, heartbeats, facts, refused, unclean, _ = await asyncio.gather(
             inbox.backlog(store),
             workers.heartbeats(store),
             server.inspect(store),
             probe.look(),
             erased_files.finding(store),
+            store.now(),
         )
     except UNAVAILABLE as error:
         found = await explain(store, error)
@@ -63,7 +64,12 @@ async def _readiness(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> 
     age = backlog.age_ms / 1000
     if backlog.age_ms > inbox.LATE_AFTER_MS:
         problems.append(f"the oldest waiting delivery has waited for {age:.0f} s")
-    findings = (server.eviction_finding(facts), server.persistence_finding(facts), unclean)
+    findings = (
+        server.eviction_finding(facts),
+        server.persistence_finding(facts),
+        unclean,
+        server.clock_finding(store),
+    )
     heartbeat_age = heartbeats.age_ms
     return Readiness(
         problems,
@@ -74,6 +80,7 @@ async def _readiness(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> 
             "worker_heartbeat_age_s": None if heartbeat_age is None else heartbeat_age / 1000,
             "waiting_reviews": backlog.reviews,
             "oldest_waiting_s": age,
+            "clock_skew_s": store.clock.skew_ms() / 1000,
         },
     )
 

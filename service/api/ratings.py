@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from mirror.clock import iso, now_ms
+from mirror.clock import iso
 from mirror.domain.ratings import Ratings, Track, moments, series
 from mirror.storage import ratings
 from mirror.storage.store import Store
@@ -27,8 +27,8 @@ async def get_ratings(request: web.Request) -> web.Response:
     parameters.check_parameters(request, "business_id", "partner", "group_by", "at", "from", "to", "interval")
     business_id, partner = parameters.filter_by(request, "business_id"), parameters.filter_by(request, "partner")
     group_by = parameters.choice(request, "group_by", _GROUPS)
-    wanted = _moments(request)
     store = request.app[READ_STORE]
+    wanted = _moments(request, await store.now())
     if not await ratings.catch_up(store, CATCH_UP_STEPS):
         message = "the ratings are still being worked out from the histories; try again"
         raise ServiceError(503, "ratings_not_ready", message, {"Retry-After": str(RETRY_AFTER_S)})
@@ -43,7 +43,7 @@ async def get_ratings(request: web.Request) -> web.Response:
     return json_response({"groups": groups})
 
 
-def _moments(request: web.Request) -> list[int]:
+def _moments(request: web.Request, now: int) -> list[int]:
     start, end = parameters.moment(request, "from"), parameters.moment(request, "to")
     interval = parameters.choice(request, "interval", INTERVALS)
     at = parameters.moment(request, "at")
@@ -51,10 +51,10 @@ def _moments(request: web.Request) -> list[int]:
         for name in ("to", "interval"):
             if name in request.query:
                 raise parameters.bad_parameter(name, "is of a series: give `from` too")
-        return [now_ms() if at is None else at]
+        return [now if at is None else at]
     if at is not None:
         raise parameters.bad_parameter("at", "is one moment: leave it out of a series, or leave out `from`")
-    end = now_ms() if end is None else end
+    end = now if end is None else end
     if end < start:
         raise parameters.bad_parameter("to", "lies before `from`")
     found = moments(start, end, interval or "day")

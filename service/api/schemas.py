@@ -181,6 +181,7 @@ ALL: dict[str, Schema] = {
             "worker_heartbeat_age_s": _or_null(_SECONDS),
             "waiting_reviews": _WHOLE,
             "oldest_waiting_s": _SECONDS,
+            "clock_skew_s": {"type": "number"},
         },
         status=_enum(("ready", "not_ready")),
         problems=_TEXTS,

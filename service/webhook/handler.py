@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from mirror.clock import now_ms
 from mirror.domain.changes import Source
 from mirror.domain.dead_letters import dead_letter
 from mirror.domain.forgetting import told_review_id
@@ -47,7 +46,7 @@ class Webhook:
             check(request, self._secrets)
             if "Expect" in request.headers:
                 await expect(request)
-            delivery = make_delivery(request, await self._bodies.read(request), started)
+            delivery = make_delivery(request, await self._bodies.read(request), started, await self._store.now())
             status = await self._take(delivery)
         except AddressError as error:
             if may_deliver(request):
@@ -87,8 +86,7 @@ class Webhook:
         return "dead_letter"
 
 
-def make_delivery(request: web.Request, body: bytes, started: float) -> Delivery:
-    received_at = now_ms()
+def make_delivery(request: web.Request, body: bytes, started: float, received_at: int) -> Delivery:
     delivery_id = make_delivery_id(received_at, random.getrandbits(48))
     return Delivery(
         request=request,

@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 
+from mirror.storage import keys
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 
@@ -32,7 +33,6 @@ class WorkerNotifier:
                 log.warning("nudge.failed", error=repr(error))
 
     async def _enqueue(self) -> None:
-        redis = self._store.redis
         # Without a worker nobody takes the jobs away; whenever one comes, it needs one of them, not a day's worth.
-        if await redis.zcard(redis.default_queue_name) < MAX_QUEUED:
-            await redis.enqueue_job("drain")
+        if await self._store.redis.zcard(keys.ARQ_QUEUE) < MAX_QUEUED:
+            await self._store.enqueue("drain")

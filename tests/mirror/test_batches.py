@@ -143,6 +143,6 @@ async def test_a_commit_that_redis_refuses_is_told_waits_and_holds_up_no_other(s
 
 
 def _decide(claim: inbox.Claim) -> Commit:
-    decided = decide(claim, Policy(), {})
+    decided = decide(claim, Policy(), {}, now_ms())
     assert decided is not None
     return decided

@@ -1,5 +1,7 @@
 """Dead letters that are tried again, and records that cannot be read."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -84,7 +86,7 @@ async def test_a_crash_between_the_move_and_the_nudge_loses_nothing(
     kept = letter(make_body(EDITED))
     await keep(store, kept)
 
-    async def die(_job: str) -> None:
+    async def die(_job: str, **_options: Any) -> None:
         raise ConnectionError("the process ends here")
 
     monkeypatch.setattr(store.redis, "enqueue_job", die)

@@ -98,7 +98,7 @@ async def test_a_long_run_goes_on_in_another_job(store: Store, monkeypatch: pyte
     monkeypatch.setattr(trimming, "SCAN_STEP", 1)
     asked: list[int] = []
 
-    async def enqueue(name: str, cursor: int) -> None:
+    async def enqueue(name: str, cursor: int, **_options: Any) -> None:
         assert name == "trim_histories"
         asked.append(cursor)
 

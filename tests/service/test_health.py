@@ -36,6 +36,7 @@ async def test_without_a_worker_the_mirror_is_not_ready(service: Client) -> None
     assert status == 503
     error = body.pop("error")
     assert (error["code"], error["message"]) == ("not_ready", NO_WORKER)
+    assert abs(body.pop("clock_skew_s")) < 1
     assert body == {
         "status": "not_ready",
         "problems": [NO_WORKER],
@@ -56,6 +57,7 @@ async def test_with_a_worker_the_mirror_is_ready(service: Client) -> None:
     await wait_until(is_ready)
     _, body = await readiness(service)
     assert 0 <= body.pop("worker_heartbeat_age_s") < 6
+    assert abs(body.pop("clock_skew_s")) < 1
     assert body == {
         "status": "ready",
         "problems": [],

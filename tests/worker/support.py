@@ -13,7 +13,7 @@ from mirror.domain.record import Record, Windows
 from mirror.storage import absences, inbox, keys, reads
 from mirror.storage.store import Store
 from tests.support import make_body, make_deletion, make_review
-from worker import drain, watch
+from worker import watch
 from worker.deciding import Policy
 from worker.drain import Drainer
 
@@ -29,14 +29,16 @@ _numbers = itertools.count(1)
 
 
 class Mirror:
-    """`now` is what the worker's clock shows."""
+    """`now` is the time by which everything is dated."""
 
     def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch, thresholds: Thresholds) -> None:
         self.store = store
         self.now = START
         self.drainer = Drainer(store, Policy(windows=Windows(grace=GRACE), thresholds=thresholds))
-        for module in (drain, watch):
-            monkeypatch.setattr(module, "now_ms", lambda: self.now)
+        monkeypatch.setattr(store, "now", self._time)
+
+    async def _time(self) -> int:
+        return self.now
 
     async def receive(self, *reviews: dict[str, Any]) -> None:
         """Accept deliveries at this moment; nobody applies them yet."""

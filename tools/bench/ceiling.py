@@ -12,6 +12,7 @@ import uvloop
 from aiohttp import web
 
 from mirror.bootstrap import tune_gc
+from mirror.clock import now_ms
 from mirror.domain.signature import parse_public_keys, verify
 from mirror.domain.wire import SIGNATURE_HEADER
 from service.errors import json_response
@@ -56,7 +57,7 @@ INTAKE = Intake(KEYS, _Nowhere(), lambda _body: None)
 
 
 async def take_together(request: web.Request) -> web.Response:
-    delivery = make_delivery(request, await BODIES.read(request), time.perf_counter())
+    delivery = make_delivery(request, await BODIES.read(request), time.perf_counter(), now_ms())
     INTAKE.take(delivery)
     await delivery.done
     return _accepted()

@@ -14,7 +14,6 @@ from mirror.clock import now_ms
 from mirror.domain import reading
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
-from mirror.partoo import api as partoo_api
 from mirror.partoo.api import PartooApi, Patience
 from mirror.partoo.limiter import Limiter
 from mirror.storage import inbox
@@ -23,7 +22,6 @@ from tests.support import make_body
 from tools.simulator.api.app import make_api
 from tools.simulator.api.options import ApiOptions
 from tools.simulator.api.source import FixedReviews
-from worker import deciding, drain, verification
 from worker.deciding import Policy
 from worker.drain import Drainer
 from worker.verification import Verifier
@@ -90,13 +88,15 @@ class Mirror:
     def __init__(self, store: Store, api: PartooApi, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store = store
         self._passed_ms = 0
-        for module in (partoo_api, verification, deciding, drain):
-            monkeypatch.setattr(module, "now_ms", self.now_ms)
+        monkeypatch.setattr(store, "now", self._now)
         self.verifier = Verifier(store, api, 0)
         self.drainer = Drainer(store, Policy(verification_delay=0))
 
     def now_ms(self) -> int:
         return now_ms() + self._passed_ms
+
+    async def _now(self) -> int:
+        return self.now_ms()
 
     def later(self, ms: int) -> None:
         self._passed_ms += ms

@@ -17,11 +17,9 @@ from mirror.clock import iso, now_ms
 from mirror.domain.changes import Change, Source
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.record import DEFAULT_WINDOWS, Record
-from mirror.partoo import api as partoo_api
 from mirror.partoo.api import PartooApi, Patience
 from mirror.partoo.errors import ApiError
 from mirror.partoo.limiter import Limiter
-from mirror.reconciliation import absences, ledger, run
 from mirror.reconciliation.judging import Verdict
 from mirror.reconciliation.run import Reconciliation
 from mirror.reconciliation.scope import EVERYTHING, Scope
@@ -30,8 +28,6 @@ from mirror.storage.reconciliation import Position
 from mirror.storage.store import Store
 from tests.support import make_body, make_review
 from tools.simulator.api import ApiOptions, FixedReviews, make_api
-from worker import deciding, verification
-from worker import drain as worker_drain
 from worker.deciding import Policy
 from worker.drain import Drainer
 
@@ -53,8 +49,12 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._passed_ms = 0
-        for module in (partoo_api, absences, ledger, run, verification, deciding, worker_drain, THIS):
-            monkeypatch.setattr(module, "now_ms", self.now_ms)
+        monkeypatch.setattr(THIS, "now_ms", self.now_ms)
+
+        async def now(_store: Store) -> int:
+            return self.now_ms()
+
+        monkeypatch.setattr(Store, "now", now)
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000 + self._passed_ms
