@@ -69,10 +69,10 @@ def digests(claim: Claim) -> list[str]:
 
 
 def _with_offer(entry: Entry, offered: Mapping[str, int]) -> Entry:
-    offered_at = offered.get(digest(entry.body)) if offered and entry.source is Source.WEBHOOK else None
+    first_attempt_at = offered.get(digest(entry.body)) if offered and entry.source is Source.WEBHOOK else None
     # The same moment: it is no redelivery, but what was not acknowledged, stored all the same, and perhaps late.
-    known = offered_at is not None and offered_at <= entry.received_at
-    return msgspec.structs.replace(entry, offered_at=offered_at) if known else entry
+    known = first_attempt_at is not None and first_attempt_at <= entry.received_at
+    return msgspec.structs.replace(entry, first_attempt_at=first_attempt_at) if known else entry
 
 
 def _refuse(claim: Claim, entries: list[Entry], problem: str) -> Commit:
@@ -90,7 +90,7 @@ def _commit(
     verification: Verification = NO_VERIFICATION,
 ) -> Commit:
     first, last = entries[0].delivery_id, entries[-1].delivery_id
-    again = {place: entry for place, entry in enumerate(entries) if entry.offered_at is not None}
+    again = {place: entry for place, entry in enumerate(entries) if entry.first_attempt_at is not None}
     repeats = _repeats(entries, settled)
     return Commit(review_id, first, last, len(entries), settled, verification, corrupt, again, repeats)
 

@@ -117,7 +117,7 @@ def _by_time(case: Case, windows: Windows) -> Certainty:
 
 def _sent_at(case: Case) -> int:
     """Tell since when a delivery is known to be on its way: what failed at first was sent then."""
-    return case.at if case.delivery.offered_at is None else min(case.at, case.delivery.offered_at)
+    return case.at if case.delivery.first_attempt_at is None else min(case.at, case.delivery.first_attempt_at)
 
 
 def _last_delivery_at(case: Case) -> int:

@@ -98,7 +98,7 @@ def first_seen(delivery: Delivery, **updates: Any) -> Decision:
         "live_since": at if status is Status.LIVE else 0,
         "live_received_at": at if status is Status.LIVE else 0,
         "delivered_at": at,
-        "last_offered_at": delivery.offered_at or 0,
+        "last_first_attempt_at": delivery.first_attempt_at or 0,
         "delete_dates": with_delete_date((), delivery.review),
     }
     change = Change(1, Kind.FIRST_SEEN, at, delivery.delivery_id, delivery.source, repaired=delivery.repaired)
@@ -164,7 +164,7 @@ def changed(
         last_changed_at=case.at,
         last_received_at=case.at,
         delivered_at=case.delivered_at,
-        last_offered_at=case.delivery.offered_at or 0,
+        last_first_attempt_at=case.delivery.first_attempt_at or 0,
         **marks(certainty),
         **updates,
     )

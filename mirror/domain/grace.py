@@ -85,7 +85,7 @@ def _gone(record: Record, delivery: Delivery) -> Decision:
         status=TRANSITIONS[record.status, Trigger.GRACE_OVER],
         last_changed_at=at,
         last_received_at=at,
-        # Nothing was delivered: what was offered last stays what it was.
-        last_offered_at=record.last_offered_at or record.last_changed_at,
+        # Nothing was delivered: the last first attempt stays what it was.
+        last_first_attempt_at=record.last_first_attempt_at or record.last_changed_at,
     )
     return Decision(change.kind, delivery, after, change, certainty=record.certainty)

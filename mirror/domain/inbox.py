@@ -2,7 +2,7 @@
 
 An inbox entry is a header, a line end, and the raw body as it was received. The header is a JSON array that begins with
 the delivery id, which begins with the time of receipt: the Lua scripts read both at their fixed places. That of an
-entry of which is known when it was first offered ends with that time; once applied it is kept with it, for replay.
+entry of which is known when it was first sent ends with that time; once applied it is kept with it, for replay.
 """
 
 import msgspec
@@ -13,15 +13,15 @@ from mirror.domain.changes import Source
 class Entry(msgspec.Struct, frozen=True):
     """One accepted delivery as it waits. `received_at` is in milliseconds since 1970 UTC; `body` is raw.
 
-    `offered_at`: when the same body was first offered, if Partoo did not get the acknowledgement of that. The process
-    that accepts it may know, or it is found out when the entry is decided on.
+    `first_attempt_at`: when the same body was sent first, if Partoo did not get the acknowledgement of that. The
+    process that accepts it may know, or it is found out when the entry is decided on.
     """
 
     delivery_id: str
     received_at: int
     source: Source
     body: bytes
-    offered_at: int | None = None
+    first_attempt_at: int | None = None
 
 
 class _Header(msgspec.Struct, frozen=True, array_like=True):
@@ -31,7 +31,7 @@ class _Header(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _RedeliveryHeader(_Header, frozen=True, array_like=True):
-    offered_at: int | None = None
+    first_attempt_at: int | None = None
 
 
 _HEADER = msgspec.json.Decoder(_RedeliveryHeader)
@@ -49,7 +49,7 @@ def received_at(delivery_id: str) -> int:
 
 def encode_entry(entry: Entry) -> bytes:
     facts = entry.delivery_id, entry.received_at, entry.source
-    header = _Header(*facts) if entry.offered_at is None else _RedeliveryHeader(*facts, entry.offered_at)
+    header = _Header(*facts) if entry.first_attempt_at is None else _RedeliveryHeader(*facts, entry.first_attempt_at)
     return msgspec.json.encode(header) + b"\n" + entry.body
 
 
@@ -57,4 +57,4 @@ def decode_entry(data: bytes) -> Entry:
     """Read an entry back. Raises msgspec.DecodeError if these are not the bytes of one."""
     head, _, body = data.partition(b"\n")
     header = _HEADER.decode(head)
-    return Entry(header.delivery_id, header.received_at, header.source, body, header.offered_at)
+    return Entry(header.delivery_id, header.received_at, header.source, body, header.first_attempt_at)

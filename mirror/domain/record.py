@@ -28,8 +28,8 @@ class Delivery(msgspec.Struct, frozen=True):
     received_at: int
     review: dict[str, Any]
     source: Source = Source.WEBHOOK
-    # When the same bytes were first offered, if they were without being acknowledged.
-    offered_at: int | None = None
+    # When the same bytes were first sent, if that attempt was not acknowledged.
+    first_attempt_at: int | None = None
     # What had to be repaired before it could be read.
     repaired: tuple[str, ...] = ()
 
@@ -97,8 +97,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     # when the last delivery from Partoo was accepted, and when Partoo was asked for the last reading that was taken;
     delivered_at: int = 0
     observed_at: int = 0
-    # when the delivery that made the last change was first offered, if that was before it was accepted;
-    last_offered_at: int = 0
+    # when the delivery that made the last change was first sent, if that was before it was accepted;
+    last_first_attempt_at: int = msgspec.field(default=0, name="last_offered_at")
     # the delete_dates that absences had, as canonical JSON, the newest last;
     delete_dates: tuple[str, ...] = ()
     # the states that the review was in before, and those that were kept out in doubt, the newest last;

@@ -67,17 +67,17 @@ def _judge(case: Case, delta: Difference, windows: Windows) -> Decision:
 
 
 def _is_late(case: Case) -> bool:
-    """Tell whether it was first offered before what made the last change, and would have been news then.
+    """Tell whether it was first sent before what made the last change, and would have been news then.
 
-    A body that was offered while the review was just as it says changed nothing, whether it was stored or not: it says
+    A body that was sent while the review was just as it says changed nothing, whether it was stored or not: it says
     nothing about a return to that state later.
     """
-    record, offered_at = case.record, case.delivery.offered_at
-    if offered_at is None:
+    record, first_attempt_at = case.record, case.delivery.first_attempt_at
+    if first_attempt_at is None:
         return False
-    # What made that change may itself have been offered long before it was accepted.
-    before_the_last_change = offered_at < (record.last_offered_at or record.last_changed_at)
-    return before_the_last_change and not _was_current(case, offered_at)
+    # What made that change may itself have been sent long before it was accepted.
+    before_the_last_change = first_attempt_at < (record.last_first_attempt_at or record.last_changed_at)
+    return before_the_last_change and not _was_current(case, first_attempt_at)
 
 
 def _was_current(case: Case, moment: int) -> bool:

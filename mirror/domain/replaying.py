@@ -28,7 +28,7 @@ _MEMORY = (
     "live_received_at",
     "delivered_at",
     "observed_at",
-    "last_offered_at",
+    "last_first_attempt_at",
     "delete_dates",
     "previous_states",
     "previous_fingerprints",

@@ -51,7 +51,7 @@ Rule = Callable[[Record | None, Entry, Windows], Decision]
 def _report(record: Record | None, entry: Entry, windows: Windows) -> Decision:
     event = decode_review(entry.body)
     delivery = Delivery(
-        entry.delivery_id, entry.received_at, event.review, entry.source, entry.offered_at, event.repaired
+        entry.delivery_id, entry.received_at, event.review, entry.source, entry.first_attempt_at, event.repaired
     )
     return reduce(record, delivery, windows)
 

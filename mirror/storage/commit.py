@@ -146,7 +146,7 @@ def _values(one: Commit, now: int) -> list[str | bytes]:
 
 def _used_up(entry: Entry) -> str:
     """Name the key by which a redelivery was expected; "" for what was offered once, and will come again."""
-    is_again = entry.offered_at is not None and entry.offered_at < entry.received_at
+    is_again = entry.first_attempt_at is not None and entry.first_attempt_at < entry.received_at
     return keys.OFFERED_PREFIX + digest(entry.body) if is_again else ""
 
 

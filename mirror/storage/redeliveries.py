@@ -24,10 +24,12 @@ async def expect(store: Store, offers: Mapping[str, int], ttl: int) -> None:
     if not offers:
         return
     async with store.redis.pipeline(transaction=False) as pipe:
-        for name, offered_at in offers.items():
-            pipe.set(keys.OFFERED_PREFIX + name, offered_at, px=ttl, nx=True)
+        for name, first_attempt_at in offers.items():
+            pipe.set(keys.OFFERED_PREFIX + name, first_attempt_at, px=ttl, nx=True)
         pipe.set(keys.OFFERS, 1, px=ttl)
-        pipe.zadd(keys.OFFERED_INDEX, {name: offered_at + ttl for name, offered_at in offers.items()}, nx=True)
+        pipe.zadd(
+            keys.OFFERED_INDEX, {name: first_attempt_at + ttl for name, first_attempt_at in offers.items()}, nx=True
+        )
         pipe.zremrangebyscore(keys.OFFERED_INDEX, "-inf", min(offers.values()))
         pipe.pexpire(keys.OFFERED_INDEX, ttl)
         pipe.zcard(keys.OFFERED_INDEX)

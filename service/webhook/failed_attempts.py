@@ -21,10 +21,10 @@ class Redeliveries:
         self._ttl = ttl
         self._offers: dict[str, int] = {}
 
-    def expect(self, body: bytes, offered_at: int) -> None:
+    def expect(self, body: bytes, first_attempt_at: int) -> None:
         """Remember a body that was offered at this time (ms since 1970 UTC), and not acknowledged."""
         if len(self._offers) < MAX_KEPT:
-            self._offers.setdefault(redeliveries.digest(body), offered_at)
+            self._offers.setdefault(redeliveries.digest(body), first_attempt_at)
 
     def offered(self, body: bytes) -> int | None:
         """Tell when a body was first offered (ms since 1970 UTC), where Redis has not been told of it yet.

@@ -75,9 +75,9 @@ class Intake:
         else:
             delivery.facts = {"type": event_type, "review_id": review_id}
             delivery.review_id = review_id
-            offered_at = self._offered(delivery.entry.body)
-            if offered_at is not None:
-                delivery.entry = msgspec.structs.replace(delivery.entry, offered_at=offered_at)
+            first_attempt_at = self._offered(delivery.entry.body)
+            if first_attempt_at is not None:
+                delivery.entry = msgspec.structs.replace(delivery.entry, first_attempt_at=first_attempt_at)
 
 
 def _do(step: Callable[[Delivery], None], delivery: Delivery) -> None:

@@ -249,7 +249,7 @@ async def test_a_redelivery_is_one_in_the_replay_too(store: Store, others: list[
     found = await reads.record(store, 34)
     assert found is not None
     assert found.status is Status.MISSING
-    assert (await kept(store, 34))[-1].offered_at is not None
+    assert (await kept(store, 34))[-1].first_attempt_at is not None
     report = await replayed(store)
     assert (report.deliveries, report.different, report.inexact) == (3, [], [])
 
@@ -260,5 +260,5 @@ async def test_a_redelivery_is_kept_as_one_where_no_other_delivery_is_kept(store
     await mirror(store, make_deletion(live), ago=HOUR // 2, retention=0)
     await redeliveries.expect(store, {redeliveries.digest(make_body(live)): now_ms() - 2 * HOUR}, HOUR)
     await mirror(store, live)
-    assert [entry.offered_at is not None for entry in await kept(store, 34)] == [True]
+    assert [entry.first_attempt_at is not None for entry in await kept(store, 34)] == [True]
     assert (await replayed(store)).different == []

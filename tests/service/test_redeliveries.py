@@ -64,8 +64,8 @@ async def test_a_delivery_whose_sender_has_hung_up_before_its_200_is_expected_ag
     before = now_ms()
     await paused.redis.execute_command("CLIENT", "UNPAUSE")
 
-    offered_at = await wait_until(lambda: is_expected(paused))
-    assert before - 5_000 < offered_at <= before
+    first_attempt_at = await wait_until(lambda: is_expected(paused))
+    assert before - 5_000 < first_attempt_at <= before
     assert await inbox.waiting_for(paused, 34) == 1
 
 
@@ -211,7 +211,7 @@ async def test_what_was_refused_but_stored_behind_newer_news_does_not_undo_it(st
     assert record.review == newer
     # It is still expected: Partoo sends it again.
     assert await is_expected(store, make_body(late)) == now - 2_000
-    assert [entry.offered_at for entry in await kept(store, 34)] == [None, now - 2_000]
+    assert [entry.first_attempt_at for entry in await kept(store, 34)] == [None, now - 2_000]
 
 
 async def test_an_offer_that_redis_is_told_of_too_late_keeps_no_return_out(store: Store) -> None:

@@ -72,10 +72,10 @@ def _mirrored(planned: Iterable[PlannedDelivery]) -> tuple[dict[int, Record], in
         if not delivery.is_news:
             continue
         at = round(moment(delivery.at).timestamp() * 1000)
-        offered_at = first_attempts.pop(delivery.body, None) if delivery.part is Part.DUPLICATE else None
+        first_attempt_at = first_attempts.pop(delivery.body, None) if delivery.part is Part.DUPLICATE else None
         if delivery.hangs_up:
             first_attempts[delivery.body] = at
-        entry = Entry(make_delivery_id(at, number), at, Source.WEBHOOK, delivery.body, offered_at)
+        entry = Entry(make_delivery_id(at, number), at, Source.WEBHOOK, delivery.body, first_attempt_at)
         record = settle(records.get(delivery.review_id), [entry], DEFAULT_WINDOWS).record
         if record is None:
             continue

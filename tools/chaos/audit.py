@@ -63,7 +63,9 @@ def _fold(entries: Sequence[Entry], batches: Sequence[int], windows: Windows) ->
 def _decide(record: Record | None, entries: Sequence[Entry], windows: Windows) -> Settled:
     """Decide as a worker does: what was offered later than a delivery is about a later one."""
     again = [
-        msgspec.structs.replace(entry, offered_at=None) if (entry.offered_at or 0) > entry.received_at else entry
+        msgspec.structs.replace(entry, first_attempt_at=None)
+        if (entry.first_attempt_at or 0) > entry.received_at
+        else entry
         for entry in entries
     ]
     return settle(record, again, windows)
@@ -135,7 +137,7 @@ def taken_for_redeliveries(evidence: Evidence) -> int:
     decisions = (decision for settled in evidence.expected.values() for decision in settled.decisions)
     return sum(
         decision.outcome == "stale"
-        and decision.delivery.offered_at is not None
+        and decision.delivery.first_attempt_at is not None
         and decision.delivery.delivery_id in answered
         for decision in decisions
     )
@@ -203,7 +205,7 @@ def _undisputed(evidence: Evidence) -> list[int]:
     return [
         name
         for name, count in accepted.items()
-        if count == len(stored.get(name, [])) and stored[name][-1].offered_at is None
+        if count == len(stored.get(name, [])) and stored[name][-1].first_attempt_at is None
     ]
 
 

@@ -87,9 +87,9 @@ class _Reader:
     def _apply(self, review_id: int, count: int, used_up: Mapping[bytes, int]) -> None:
         accepted, first = self.writes.accepted[review_id], self._applied[review_id]
         for place in range(first, first + count):
-            offered_at = used_up.get(OFFERED + digest(accepted[place].body).encode())
-            if offered_at is not None:
-                accepted[place] = msgspec.structs.replace(accepted[place], offered_at=offered_at)
+            first_attempt_at = used_up.get(OFFERED + digest(accepted[place].body).encode())
+            if first_attempt_at is not None:
+                accepted[place] = msgspec.structs.replace(accepted[place], first_attempt_at=first_attempt_at)
         self._applied[review_id] += count
         self.writes.batches[review_id].append(count)
 

@@ -25,7 +25,7 @@ UNCLOCKED = make_review(update_date="at noon", rating=0)
 
 
 def after_failing(review: dict[str, Any], minute: float, first_attempt: float) -> Delivery:
-    return msgspec.structs.replace(deliver(review, minute), offered_at=deliver(review, first_attempt).received_at)
+    return msgspec.structs.replace(deliver(review, minute), first_attempt_at=deliver(review, first_attempt).received_at)
 
 
 def outcome(decision: Decision) -> tuple[str, Certainty]:
@@ -129,7 +129,7 @@ def test_a_review_that_is_mirrored_otherwise_than_it_is_is_never_proven(steps: l
     states = life(steps)
     record = None
     for number, copy in enumerate(deliveries(states)):
-        delivery = Delivery(str(number), copy.received_at, copy.review, offered_at=copy.offered_at)
+        delivery = Delivery(str(number), copy.received_at, copy.review, first_attempt_at=copy.first_attempt_at)
         record = reduce(record, delivery, DEFAULT_WINDOWS).record
     assert record is not None
     right = record.review == states[-1][1]

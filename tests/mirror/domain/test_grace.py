@@ -61,7 +61,7 @@ def test_a_missing_review_whose_grace_is_over_is_gone() -> None:
         version=3,
         last_changed_at=START + DAY + GRACE,
         last_received_at=START + DAY + GRACE,
-        last_offered_at=START + DAY,
+        last_first_attempt_at=START + DAY,
     )
 
 
@@ -205,8 +205,8 @@ def test_a_return_that_was_first_offered_before_the_grace_was_over_is_a_return()
     over = START + DAY + GRACE
     story = [report(LIVE, START), report(DELETED, START + DAY), check(over, START + DAY)]
     again = report(LIVE | {"rating": 1}, over + 2 * MINUTE)
-    assert last(*story, msgspec.structs.replace(again, offered_at=over - 1)).outcome == "reappeared"
-    late = last(*story, msgspec.structs.replace(again, offered_at=START + DAY - 1))
+    assert last(*story, msgspec.structs.replace(again, first_attempt_at=over - 1)).outcome == "reappeared"
+    late = last(*story, msgspec.structs.replace(again, first_attempt_at=START + DAY - 1))
     assert (late.outcome, late.certainty) == ("stale", Certainty.UNPROVEN)
 
 

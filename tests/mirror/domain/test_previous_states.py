@@ -22,7 +22,7 @@ CLOCK = instant(LIVE["update_date"])
 def redelivered(record: Record, review: dict[str, Any], minute: float, first_attempt: float) -> Decision:
     delivery = deliver(review, minute)
     first_attempt_at = START + round(first_attempt * MINUTE)
-    return reduce(record, msgspec.structs.replace(delivery, offered_at=first_attempt_at), WINDOWS)
+    return reduce(record, msgspec.structs.replace(delivery, first_attempt_at=first_attempt_at), WINDOWS)
 
 
 def test_the_fingerprint_of_a_state_covers_every_field_and_no_order_of_keys() -> None:

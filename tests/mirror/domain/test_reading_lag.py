@@ -164,7 +164,11 @@ def test_what_readings_and_deliveries_of_a_true_life_leave_wrong_is_not_proven_o
     copies = deliveries(states)
     end = copies[-1].received_at + 60 * MINUTE
     events: list[tuple[int, int, Delivery | Entry]] = [
-        (copy.received_at, number, Delivery(str(number), copy.received_at, copy.review, offered_at=copy.offered_at))
+        (
+            copy.received_at,
+            number,
+            Delivery(str(number), copy.received_at, copy.review, first_attempt_at=copy.first_attempt_at),
+        )
         for number, copy in enumerate(copies)
     ]
     for number, (part, lag) in enumerate(looks):

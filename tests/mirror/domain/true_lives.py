@@ -37,7 +37,7 @@ class Step:
 class Copy:
     review: Review
     received_at: int
-    offered_at: int | None
+    first_attempt_at: int | None
 
 
 def written(at: int, how: str) -> Any:
