@@ -156,7 +156,7 @@ def test_settling_nothing_leaves_the_record_as_it_is() -> None:
         (b"[]", "not_an_event"),
         (make_body(None), "no_review"),
         (make_body({"id": "34"}), "bad_review_id"),
-        (make_body(LIVE, "business_updated"), "not_a_review"),
+        (make_body(LIVE, "business_updated"), "unknown_review_event"),
     ],
 )
 def test_an_undecodable_entry_in_the_middle_becomes_a_dead_letter_and_holds_up_nobody(body: bytes, code: str) -> None:
