@@ -4,7 +4,8 @@ import pytest
 
 from mirror.domain.lifecycle import Status
 from mirror.storage.store import Store
-from tests.mirror.reconciliation.support import StartPartoo, accept, counted, drain, record
+from tests.mirror.reconciliation.support import StartPartoo, accept, counted, drain, mirrored, record, reviews
+from tools.simulator.api.options import Link
 from tools.simulator.chance import chance
 from tools.simulator.population import Population, Truth, life
 
@@ -36,3 +37,34 @@ async def test_whatever_never_arrived_is_found(
     assert {"updated", "vanished", "reappeared"} <= counts.keys()
     again = counted(await partoo.reconcile(store))
     assert set(again) == {"same"}
+
+
+async def test_an_api_that_writes_otherwise_and_shows_odd_items_sets_nothing_back(
+    store: Store, start_partoo: StartPartoo
+) -> None:
+    """By the simulator's own idea of such an API: mixed notation, fields of its own, items that cannot be read."""
+    there = [
+        *reviews(
+            60, tags=[{"id": 2, "label": "b"}, {"id": 1, "label": "a"}], media_links=["https://example.org/1.jpg"]
+        ),
+        *reviews(10, first=500, partner="facebook"),
+    ]
+    await mirrored(store, *there)
+    partoo = await start_partoo(
+        *there,
+        mixed_notation=True,
+        added_fields=("sentiment",),
+        omitted_fields=frozenset({"key", "link"}),
+        media_on_request=True,
+        disconnected=frozenset({Link("facebook", "b1")}),
+        unreadable=0.3,
+        seed=5,
+    )
+    for _evening in range(3):
+        counts = counted(await partoo.reconcile(store))
+        await drain(store)
+        assert set(counts) <= {"same", "absent", "unreadable"}
+        assert counts["absent"] >= 10
+    for review in there:
+        found = await record(store, review["id"])
+        assert (found.review, found.version, found.status) == (review, 1, Status.LIVE)
