@@ -6,7 +6,7 @@ the webhooks, and may leave things out. So it is compared by value (`mirror.doma
 - while the search may lag, one that differs only counts where its clock proves it to be news; else it may show what a
   delivery has just left, and Partoo is asked again later;
 - an ambiguous state is put right sooner, though not for certain: as soon as the state before it would have to be shown
-  for longer after its end than it lasted;
+  for longer after its end than it lasted. What is older still only shows that the search is behind;
 - one that agrees proves what is mirrored.
 
 An absence is a reading of another kind: Partoo showed the review nowhere. It says less, so it is applied as a deletion
@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from mirror.domain import previous_states
 from mirror.domain.api_fields import Merged, merge
 from mirror.domain.certainty import deleted_since, is_newest
 from mirror.domain.changes import Certainty, Difference, Kind, Source, difference
@@ -127,7 +128,7 @@ def _take(case: Case, merged: Merged, asked: _Asked, windows: Windows) -> Decisi
     if not delta.fields:
         return _agreed(case, lag_over_at if lags else 0, known)
     proven = not lags or (deleted_since(case) if is_deleted(merged.review) else is_newest(case, windows))
-    if not (proven or _is_put_right_early(case, asked)):
+    if not (proven or _is_put_right_early(case, merged.review, asked)):
         reason = "Partoo's search may not show yet what a delivery has told"
         return _refuse(case, reason, Question(Asking.ASK, _next_look(case, asked, lag_over_at)))
     certainty = Certainty.AMBIGUOUS if asked.absent else Certainty.PROVEN if proven else Certainty.UNPROVEN
@@ -168,13 +169,22 @@ def _next_look(case: Case, asked: _Asked, lag_over_at: int) -> int:
     return min(lag_over_at, 2 * asked.observed_at - case.delivered_at)
 
 
-def _is_put_right_early(case: Case, asked: _Asked) -> bool:
+def _is_put_right_early(case: Case, shown: dict[str, Any], asked: _Asked) -> bool:
     """Tell whether an ambiguous state is more likely a late copy than one that a lagging search does not show yet.
 
     A lagging search would have to be behind by just so much that it falls into the time of the state before.
     """
     record = case.record
-    return record.ambiguous and _lasted_ms(record) <= asked.observed_at - case.delivered_at
+    older_still = previous_states.find(record, shown) is not None and not _is_state_before(record, shown)
+    return record.ambiguous and not older_still and _lasted_ms(record) <= asked.observed_at - case.delivered_at
+
+
+def _is_state_before(record: Record, shown: dict[str, Any]) -> bool:
+    """Tell whether this is the very state that the last change has replaced."""
+    if record.status is not Status.LIVE:
+        return record.last_live is not None and not difference(record.last_live, shown).fields
+    mark = previous_states.fingerprint(shown)
+    return any(state.fingerprint == mark for state in record.previous_states if state.until == record.since)
 
 
 def _lasted_ms(record: Record) -> int:

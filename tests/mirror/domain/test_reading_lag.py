@@ -107,6 +107,16 @@ def test_a_reading_decides_about_what_is_ambiguous_and_is_checked_once_the_searc
     assert decision.question.not_before == START + MINUTE + MAX_LAG_MS
 
 
+def test_a_reading_of_what_is_older_than_the_state_before_only_shows_that_the_search_is_behind() -> None:
+    treated, marked = TAGGED | {"state": "treated"}, TAGGED | {"state": "pending_auto_reply"}
+    deliveries = [told(LIVE, 0), told(treated, MINUTE), told(marked, 2 * MINUTE), told(treated, 3 * MINUTE)]
+    for source in (Source.VERIFICATION, Source.RECONCILIATION):
+        decision = last(*deliveries, read(LIVE, 5 * MINUTE, source))
+        assert (decision.outcome, decision.record.review, decision.record.ambiguous) == ("stale", treated, True)
+        assert decision.question.asking is Asking.ASK
+        assert last(*deliveries, read(marked, 5 * MINUTE, source)).outcome == "updated"
+
+
 def test_what_was_kept_out_meanwhile_does_not_count_as_the_state_that_an_ambiguous_one_replaced() -> None:
     older = LIVE | {"rating": 1, "update_date": "2025-09-01T00:00:00Z"}
     story = told(LIVE, -DAY), told(TAGGED, -MINUTE * 5), told(LIVE, 0), told(older, SECOND)
