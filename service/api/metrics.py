@@ -15,7 +15,7 @@ from mirror.storage import counters, dead_letters, inbox, incidents, reads, serv
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.histogram import LABELS
 from mirror.storage.store import Store
-from service.app_keys import READ_STORE
+from service.app_keys import READ_STORE, WRITE_PROBE
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -33,11 +33,14 @@ class Snapshot(msgspec.Struct, frozen=True):
     open_incidents: int = 0
     held: int = 0
     memory_share: float = 0.0
+    takes_deliveries: bool = True
 
 
 async def metrics(request: web.Request) -> web.Response:
     try:
         snapshot = await _snapshot(request.app[READ_STORE])
+        refused = await request.app[WRITE_PROBE].look()
+        snapshot = msgspec.structs.replace(snapshot, takes_deliveries=refused is None)
     except UNAVAILABLE:
         snapshot = None
     registry = CollectorRegistry()
@@ -102,6 +105,9 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
         reviews.add_metric((status, partner), count)
     yield reviews
     yield _by_certainty(snapshot)
+    yield _gauge(
+        "redis_takes_deliveries", "Whether Redis takes what a delivery needs, as tried.", int(snapshot.takes_deliveries)
+    )
     yield _gauge("waiting_reviews", "Reviews with deliveries that are not applied yet.", snapshot.waiting)
     yield _gauge("oldest_waiting_seconds", "Age of the oldest delivery not applied yet.", snapshot.oldest_waiting_s)
     yield _gauge("dead_letters", "Signed deliveries that could not be read, kept to be retried.", snapshot.dead_letters)

@@ -90,6 +90,7 @@ async def test_the_numbers_of_a_small_story_are_right(service: Client, store: St
         service,
         {
             "redis_up": 1,
+            "redis_takes_deliveries": 1,
             "deliveries_total/accepted": 4,
             "deliveries_total/ignored": 1,
             "deliveries_total/tryout": 1,
@@ -173,6 +174,7 @@ async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
     found = await samples(service)
     assert steady(found) == {
         "redis_up": 1,
+        "redis_takes_deliveries": 1,
         "ambiguous_changes_total": 0,
         "unproven_changes_total": 0,
         "reviews_by_certainty/proven": 0,

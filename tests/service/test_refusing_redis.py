@@ -99,6 +99,7 @@ async def test_a_refusal_is_told_by_readyz_the_doctor_and_the_log(
     assert status == 503
     assert words in found[0]
     assert not any(STORED in problem for problem in found)
+    assert "reviewmirror_redis_takes_deliveries 1.0" not in await (await service.get("/metrics")).text()
     (line,) = await wait_until(lambda: told(log))
     assert (line["level"], words in line["reason"] + line["remedy"]) == ("error", True)
     for arguments in ((), ("--without-worker",)):
