@@ -103,7 +103,7 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest.fixture
 def api(store: Store, server: Server, session: aiohttp.ClientSession) -> PartooApi:
-    patience = Patience(timeout_s=0.2, attempts=3, first_wait_s=0.001)
+    patience = Patience(timeout_s=1.0, attempts=3, first_wait_s=0.001)
     return PartooApi(session, server.url, "a-key", Limiter(store, 60_000), patience)
 
 
