@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from functools import partial
 
 from aiohttp import web
 
@@ -15,10 +14,7 @@ from mirror.storage.store import Store
 from mirror.tasks import end
 from service.api import absences, feed, health, metrics, openapi, ratings, reviews
 from service.api.feed_tail import FeedTail
-from service.api.health import READINESS
-from service.api.metrics import METRICS
-from service.api.shared import Shared
-from service.app_keys import FEED_TAIL, MEMORY_GUARD, READ_STORE, SETTINGS
+from service.app_keys import FEED_TAIL, MEMORY_GUARD, READ_STORE, SETTINGS, WRITE_PROBE
 from service.in_flight import IN_FLIGHT, InFlight
 from service.requests import expect
 from service.webhook.address import PATH
@@ -34,9 +30,6 @@ from service.webhook.worker_notifier import WorkerNotifier
 
 # One for the write under way, one for nudges and dead letters; the other connections are for reading.
 STORE_CONNECTIONS = 2
-# For health, memory, counts and failed attempts, so that no number of readers makes Redis look as if it did not answer.
-# The least that REDIS_MAX_CONNECTIONS may be leaves none for them: they share the readers' then.
-WATCH_CONNECTIONS = 1
 
 
 def make_app(settings: Settings, redis_url: str) -> web.Application:
@@ -47,17 +40,15 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app = web.Application()
     clock = RedisClock()
     store = Store(connect(settings, redis_url, STORE_CONNECTIONS), clock)
-    others = settings.redis_max_connections - STORE_CONNECTIONS
-    watching = min(WATCH_CONNECTIONS, others - 1)
-    read_store = Store(connect(settings, redis_url, others - watching), clock)
-    watch_store = Store(connect(settings, redis_url, watching), clock) if watching else read_store
+    read_connections = settings.redis_max_connections - STORE_CONNECTIONS
+    read_store = Store(connect(settings, redis_url, read_connections), clock)
     tail = FeedTail(read_store)
     nudger = WorkerNotifier(store)
-    pressure = MemoryGuard(watch_store)
+    pressure = MemoryGuard(read_store)
     # On the connections that deliveries take: readers must not make it look as if Redis refused.
     probe = WriteProbe(store, ProbeLog())
-    redeliveries = Redeliveries(watch_store, settings.redelivery_window)
-    tally = MetricsBuffer(watch_store)
+    redeliveries = Redeliveries(read_store, settings.redelivery_window)
+    tally = MetricsBuffer(read_store)
     outcomes = Outcomes(tally, redeliveries)
     acknowledger = BatchWriter(store, nudger, pressure, outcomes.accepted)
     intake = Intake(settings.partoo_public_keys, acknowledger, redeliveries.offered)
@@ -66,8 +57,7 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app[READ_STORE] = read_store
     app[FEED_TAIL] = tail
     app[MEMORY_GUARD] = pressure
-    app[METRICS] = Shared(partial(metrics.expose, watch_store, probe))
-    app[READINESS] = Shared(partial(health.look, watch_store, pressure, probe))
+    app[WRITE_PROBE] = probe
     webhook = Webhook(settings.partoo_webhook_secret, store, pressure, intake, outcomes)
     app[DIRECT] = Direct(PATH, webhook.receive)
     _setup_routes(app)
@@ -83,7 +73,7 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
             await tally.flush()
         with suppress(*UNAVAILABLE):
             await redeliveries.flush()
-        for each in {store, read_store, watch_store}:
+        for each in (store, read_store):
             with suppress(*UNAVAILABLE):
                 await each.close()
 

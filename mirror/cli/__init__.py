@@ -9,7 +9,20 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from mirror import bootstrap
-from mirror.cli import dead_letters, doctor, endpoints, forget, ratings, reconcile, replay, stats, status, trace
+from mirror.cli import (
+    dead_letters,
+    doctor,
+    endpoints,
+    export,
+    forget,
+    importing,
+    ratings,
+    reconcile,
+    replay,
+    stats,
+    status,
+    trace,
+)
 from mirror.domain.record import CorruptError
 from mirror.printable import tolerate, visible
 from mirror.settings import Settings
@@ -18,7 +31,10 @@ from mirror.storage.probe import explain
 from mirror.storage.refusals import NO_ANSWER
 from mirror.storage.store import Store
 
-_COMMANDS = (trace, status, stats, ratings, doctor, dead_letters, endpoints, replay, reconcile, forget)
+_COMMANDS = (
+    *(trace, status, stats, ratings, doctor, dead_letters, endpoints),
+    *(export, importing, replay, reconcile, forget),
+)
 
 
 def main(arguments: Sequence[str]) -> int:

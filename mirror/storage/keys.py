@@ -83,6 +83,8 @@ WORKER_FORGOTTEN_MS = 86_400_000  # and is dropped from WORKERS after a day
 FEED = "rm:feed"  # stream: one entry a change, of all reviews, and one for each incident opened or closed
 FEED_LENGTH = 100_000  # about how many of the newest entries it keeps
 
+IMPORTING = "rm:importing"  # string: an import is under way, or was interrupted
+
 # Outgoing webhooks. ENDPOINTS: hash, endpoint id -> its configuration, JSON. Of each endpoint, below ENDPOINT_PREFIX
 # and its id: `cursor` (string: the place in the feed up to which everything was delivered or is pending), `pending` and
 # `parked` (hashes: place in the feed -> item, JSON), `facts` (hash: counts, and since when it fails), `answers` (list:

@@ -11,7 +11,7 @@ from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.probe import WriteProbe, explain
 from mirror.storage.refusals import NO_ANSWER
 from mirror.storage.store import Store
-from service.api.shared import Shared
+from service.app_keys import MEMORY_GUARD, READ_STORE, WRITE_PROBE
 from service.errors import error_of, json_response
 from service.requests import LOG_FACTS
 from service.webhook.memory_guard import MemoryGuard
@@ -28,15 +28,12 @@ class Readiness(msgspec.Struct):
     facts: dict[str, Any]
 
 
-READINESS = web.AppKey("readiness", Shared[Readiness])
-
-
 async def healthz(_request: web.Request) -> web.Response:
     return json_response({"status": "ok"})
 
 
 async def readyz(request: web.Request) -> web.Response:
-    readiness = await request.app[READINESS].get()
+    readiness = await _readiness(request.app[READ_STORE], request.app[MEMORY_GUARD], request.app[WRITE_PROBE])
     body: dict[str, Any] = {"status": "not_ready" if readiness.problems else "ready"}
     if readiness.problems:
         body |= error_of("not_ready", "; ".join(readiness.problems), request[LOG_FACTS]["request_id"])
@@ -44,8 +41,7 @@ async def readyz(request: web.Request) -> web.Response:
     return json_response(body, 503 if readiness.problems else 200)
 
 
-async def look(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> Readiness:
-    """See whether the mirror as a whole works."""
+async def _readiness(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> Readiness:
     try:
         backlog, heartbeats, facts, refused, unclean, _ = await asyncio.gather(
             inbox.backlog(store),

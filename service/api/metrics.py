@@ -14,9 +14,8 @@ from mirror.domain.changes import Certainty
 from mirror.storage import counters, dead_letters, inbox, incidents, reads, server, verification, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.histogram import LABELS
-from mirror.storage.probe import WriteProbe
 from mirror.storage.store import Store
-from service.api.shared import Shared
+from service.app_keys import READ_STORE, WRITE_PROBE
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -37,24 +36,16 @@ class Snapshot(msgspec.Struct, frozen=True):
     takes_deliveries: bool = True
 
 
-METRICS = web.AppKey("metrics", Shared[bytes])
-
-
 async def metrics(request: web.Request) -> web.Response:
-    return web.Response(body=await request.app[METRICS].get(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-async def expose(store: Store, probe: WriteProbe) -> bytes:
-    """Read the counts, and write them as Prometheus reads them; without Redis, that it does not answer."""
     try:
-        snapshot = await _snapshot(store)
-        refused = await probe.look()
+        snapshot = await _snapshot(request.app[READ_STORE])
+        refused = await request.app[WRITE_PROBE].look()
         snapshot = msgspec.structs.replace(snapshot, takes_deliveries=refused is None)
     except UNAVAILABLE:
         snapshot = None
     registry = CollectorRegistry()
     registry.register(_Fleet(snapshot))
-    return generate_latest(registry)
+    return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 async def _snapshot(store: Store) -> Snapshot:
@@ -110,11 +101,8 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     reviews = GaugeMetricFamily("reviewmirror_reviews", "Reviews mirrored.", labels=("status", "partner"))
-    # Of a partner that no review is at any more nothing is shown.
-    used = {partner for (_, partner), count in snapshot.reviews.items() if count}
     for (status, partner), count in snapshot.reviews.items():
-        if partner in used:
-            reviews.add_metric((status, partner), count)
+        reviews.add_metric((status, partner), count)
     yield reviews
     yield _by_certainty(snapshot)
     yield _gauge(

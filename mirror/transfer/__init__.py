@@ -1,0 +1,1 @@
+"""Taking the mirror's data out, to analysts' files or to another Redis, and bringing it in again."""
