@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 
 from aiohttp import web
 
@@ -14,7 +15,10 @@ from mirror.storage.store import Store
 from mirror.tasks import end
 from service.api import absences, feed, health, metrics, openapi, ratings, reviews
 from service.api.feed_tail import FeedTail
-from service.app_keys import FEED_TAIL, MEMORY_GUARD, READ_STORE, SETTINGS, WRITE_PROBE
+from service.api.health import READINESS
+from service.api.metrics import METRICS
+from service.api.shared import Shared
+from service.app_keys import FEED_TAIL, MEMORY_GUARD, READ_STORE, SETTINGS
 from service.in_flight import IN_FLIGHT, InFlight
 from service.requests import expect
 from service.webhook.address import PATH
@@ -30,6 +34,9 @@ from service.webhook.worker_notifier import WorkerNotifier
 
 # One for the write under way, one for nudges and dead letters; the other connections are for reading.
 STORE_CONNECTIONS = 2
+# For health, memory, counts and failed attempts, so that no number of readers makes Redis look as if it did not answer.
+# The least that REDIS_MAX_CONNECTIONS may be leaves none for them: they share the readers' then.
+WATCH_CONNECTIONS = 1
 
 
 def make_app(settings: Settings, redis_url: str) -> web.Application:
@@ -40,15 +47,17 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app = web.Application()
     clock = RedisClock()
     store = Store(connect(settings, redis_url, STORE_CONNECTIONS), clock)
-    read_connections = settings.redis_max_connections - STORE_CONNECTIONS
-    read_store = Store(connect(settings, redis_url, read_connections), clock)
+    others = settings.redis_max_connections - STORE_CONNECTIONS
+    watching = min(WATCH_CONNECTIONS, others - 1)
+    read_store = Store(connect(settings, redis_url, others - watching), clock)
+    watch_store = Store(connect(settings, redis_url, watching), clock) if watching else read_store
     tail = FeedTail(read_store)
     nudger = WorkerNotifier(store)
-    pressure = MemoryGuard(read_store)
+    pressure = MemoryGuard(watch_store)
     # On the connections that deliveries take: readers must not make it look as if Redis refused.
     probe = WriteProbe(store, ProbeLog())
-    redeliveries = Redeliveries(read_store, settings.redelivery_window)
-    tally = MetricsBuffer(read_store)
+    redeliveries = Redeliveries(watch_store, settings.redelivery_window)
+    tally = MetricsBuffer(watch_store)
     outcomes = Outcomes(tally, redeliveries)
     acknowledger = BatchWriter(store, nudger, pressure, outcomes.accepted)
     intake = Intake(settings.partoo_public_keys, acknowledger, redeliveries.offered)
@@ -57,7 +66,8 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app[READ_STORE] = read_store
     app[FEED_TAIL] = tail
     app[MEMORY_GUARD] = pressure
-    app[WRITE_PROBE] = probe
+    app[METRICS] = Shared(partial(metrics.expose, watch_store, probe))
+    app[READINESS] = Shared(partial(health.look, watch_store, pressure, probe))
     webhook = Webhook(settings.partoo_webhook_secret, store, pressure, intake, outcomes)
     app[DIRECT] = Direct(PATH, webhook.receive)
     _setup_routes(app)
@@ -73,7 +83,7 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
             await tally.flush()
         with suppress(*UNAVAILABLE):
             await redeliveries.flush()
-        for each in (store, read_store):
+        for each in {store, read_store, watch_store}:
             with suppress(*UNAVAILABLE):
                 await each.close()
 

@@ -3,7 +3,6 @@
 from aiohttp import web
 
 from mirror.settings import Settings
-from mirror.storage.probe import WriteProbe
 from mirror.storage.store import Store
 from service.api.feed_tail import FeedTail
 from service.webhook.memory_guard import MemoryGuard
@@ -12,5 +11,4 @@ SETTINGS = web.AppKey("settings", Settings)
 # Connections apart, so that no number of readers keeps a delivery from being stored.
 READ_STORE = web.AppKey("read_store", Store)
 FEED_TAIL = web.AppKey("feed_tail", FeedTail)
-WRITE_PROBE = web.AppKey("write_probe", WriteProbe)
 MEMORY_GUARD = web.AppKey("pressure", MemoryGuard)

@@ -98,6 +98,19 @@ def answer_to(request: web.Request, error: Exception) -> web.Response:
     return _answer(request, ServiceError(500, "internal_error", INTERNAL_ERROR))
 
 
+def forget_frames(error: BaseException) -> None:
+    """Let go of the frames that an answered error came through, and of the errors behind it.
+
+    A delivery's body stands in them, and the error in the delivery: such a ring is only freed by the garbage collector,
+    which comes seldom here.
+    """
+    following: BaseException | None = error
+    while following is not None:
+        following.__traceback__ = None
+        behind, following.__context__ = following.__context__, None
+        following = behind
+
+
 def tell_corrupt(request: web.Request, error: CorruptError) -> None:
     """Log that a review cannot be read, in one line without a traceback: nothing in the code is at fault."""
     log.error(

@@ -6,7 +6,7 @@ those cost each request two more calls, and the looking up of what they need.
 
 from aiohttp import web
 
-from service.errors import answer_to
+from service.errors import answer_to, forget_frames
 from service.in_flight import InFlight
 from service.requests import ALWAYS, LOG_FACTS, ROUTE, RequestIds, log_facts
 from service.webhook.direct import Direct, Handler
@@ -28,11 +28,13 @@ def around(application: Handler, direct: Direct, in_flight: InFlight) -> Handler
                     response = await application(request)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
                 response = answer_to(request, error)
+                forget_frames(error)
             response.headers["X-Request-ID"] = facts["request_id"]
             response.headers.update(ALWAYS)
             # Reviews are personal data, and nothing here is worth a cache that does not ask again.
             response.headers.setdefault("Cache-Control", "no-store")
-            if in_flight.stopping:
+            # No other protocol is spoken here, and aiohttp drops what stands behind the offer of an unknown one.
+            if in_flight.stopping or "Upgrade" in request.headers:
                 response.force_close()
             return response
         finally:

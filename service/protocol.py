@@ -1,15 +1,25 @@
-"""What is not even HTTP: answered in the one error shape, and logged without what it held.
+"""What aiohttp's server does otherwise than this service needs. All that reaches into its private parts stands here.
 
-aiohttp answers such requests itself, before any handler or middleware, as text that quotes the client's bytes, and logs
-a traceback that quotes them too: a signature, a token or a part of a body would stand in the log.
+Written against aiohttp 3.14.5; `tests/service/test_protocol.py` fails where another release has changed what is used.
+
+- What is not even HTTP is answered in the one error shape, and logged without what it held: aiohttp answers it itself,
+  before any handler, as text that quotes the client's bytes, and logs a traceback that quotes them too.
+- A head must be complete within HEAD_TIMEOUT_S: aiohttp gives it as long as an idle connection.
+- A body that nobody reads is thrown away as raw bytes: aiohttp goes on parsing it, which costs 2 s of processor time
+  for 6 MB of one-byte chunks.
+- A client that closes its side of the connection after its request gets its answer: aiohttp closes the other side.
 """
 
+import asyncio
 import secrets
+from contextlib import suppress
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
 
 from service.errors import INTERNAL_ERROR, error_of, json_response
 from service.in_flight import IN_FLIGHT
@@ -20,8 +30,84 @@ from service.webhook.direct import DIRECT
 log = structlog.get_logger()
 
 
+HEAD_TIMEOUT_S = 10.0
+# For how long the rest of an unread body is thrown away after its answer, so that a reset does not destroy the answer.
+DISCARD_TIMEOUT_S = 2.0
+
+
 class _RequestHandler(web.RequestHandler):
-    __slots__ = ()
+    """One connection. `half_closed`: the client has closed its side, so it may be gone altogether."""
+
+    __slots__ = ("_ended", "_head_timer", "half_closed")
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.half_closed = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        # Set while the rest of a body is thrown away: done once no more of it comes.
+        self._ended: asyncio.Future[None] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._ended is not None:
+            return
+        super().data_received(data)
+        waits_for_head = self._waiter is not None and not self._waiter.done()
+        if waits_for_head and self._head_timer is None and data:
+            self._head_timer = self._loop.call_later(HEAD_TIMEOUT_S, self.force_close)
+        elif not waits_for_head and self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio: true keeps this side open
+        self._end()
+        if self._messages:
+            body = self._messages[-1][1]
+        elif self._current_request is not None:
+            body = self._current_request.content
+        else:
+            return False
+        self.half_closed = True
+        if not body.is_eof():
+            body.set_exception(RequestPayloadError("the body was broken off"))
+        return True
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._end()
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        super().connection_lost(exc)
+
+    def _end(self) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        unread = not request.content.is_eof()
+        if unread:
+            resp.force_close()
+        finished = await super().finish_response(request, resp, start_time)
+        if unread:
+            await self._discard()
+        if unread or (self.half_closed and not self._messages):
+            self.close()
+        return finished
+
+    async def _discard(self) -> None:
+        """Throw away what still comes of a body, without parsing it, until the client has done or the time is up."""
+        transport = self.transport
+        if transport is None or self.half_closed:
+            return
+        self._ended = self._loop.create_future()
+        with suppress(OSError, RuntimeError, NotImplementedError):
+            transport.write_eof()
+        with suppress(RuntimeError):
+            transport.resume_reading()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISCARD_TIMEOUT_S):
+                await self._ended
 
     def handle_error(
         self,

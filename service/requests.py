@@ -37,6 +37,11 @@ def log_facts(request: web.Request, request_id: str) -> dict[str, str]:
     return facts
 
 
+def may_be_gone(request: web.Request) -> bool:
+    """Tell whether the client may not get its answer: it hung up, or closed at least its own side."""
+    return request.transport is None or getattr(request.protocol, "half_closed", False)
+
+
 async def expect(request: web.Request) -> None:
     """Answer `Expect: 100-continue`, and ignore any other expectation (RFC 9110, 10.1.1, leaves that to the server)."""
     if request.headers.get("Expect", "").lower() == "100-continue":

@@ -30,8 +30,8 @@ RUNNER_OPTIONS: dict[str, Any] = {
     "access_log": None,
     "keepalive_timeout": KEEPALIVE_TIMEOUT_S,
     "shutdown_timeout": SHUTDOWN_TIMEOUT_S,
-    # How long a connection that is hung up on may go on sending a body that nobody reads.
-    "lingering_time": 2.0,
+    # What nobody reads of a body is not parsed either: service.protocol throws it away.
+    "lingering_time": 0.0,
 }
 
 log = structlog.get_logger()

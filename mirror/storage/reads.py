@@ -63,9 +63,13 @@ async def changes_page(store: Store, review_id: int, before: int | None, limit: 
     with reading(review_id):
         if before is None:
             return _changes(review_id, await store.redis.execute_command("LRANGE", name, -limit, -1), None)
-        oldest = await store.redis.execute_command("LINDEX", name, 0)
+        async with store.redis.pipeline(transaction=True) as pipe:
+            pipe.lindex(name, 0)
+            pipe.llen(name)
+            oldest, length = await pipe.execute()
         begins = _changes(review_id, [] if oldest is None else [oldest], 1)
-        last = before - 1 - begins[0].version if begins else -1
+        # Behind the end comes the newest.
+        last = min(before - 1 - begins[0].version, length - 1) if begins else -1
         if last < 0:
             return []
         first = max(0, last - limit + 1)

@@ -54,6 +54,10 @@ class RedisClock:
             await self.synchronize(redis)
         return self.read()
 
+    def guess(self) -> int:
+        """Return what `now` does, or the system's time while Redis's is not known: nothing may be stored with it."""
+        return now_ms() if self._reading is None else self.read()
+
     def skew_ms(self) -> int:
         """Return how far the system's clock is ahead of Redis's; 0 as long as that is not known."""
         return 0 if self._reading is None else now_ms() - self.read()

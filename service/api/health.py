@@ -11,7 +11,7 @@ from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.probe import WriteProbe, explain
 from mirror.storage.refusals import NO_ANSWER
 from mirror.storage.store import Store
-from service.app_keys import MEMORY_GUARD, READ_STORE, WRITE_PROBE
+from service.api.shared import Shared
 from service.errors import error_of, json_response
 from service.requests import LOG_FACTS
 from service.webhook.memory_guard import MemoryGuard
@@ -28,12 +28,15 @@ class Readiness(msgspec.Struct):
     facts: dict[str, Any]
 
 
+READINESS = web.AppKey("readiness", Shared[Readiness])
+
+
 async def healthz(_request: web.Request) -> web.Response:
     return json_response({"status": "ok"})
 
 
 async def readyz(request: web.Request) -> web.Response:
-    readiness = await _readiness(request.app[READ_STORE], request.app[MEMORY_GUARD], request.app[WRITE_PROBE])
+    readiness = await request.app[READINESS].get()
     body: dict[str, Any] = {"status": "not_ready" if readiness.problems else "ready"}
     if readiness.problems:
         body |= error_of("not_ready", "; ".join(readiness.problems), request[LOG_FACTS]["request_id"])
@@ -41,7 +44,8 @@ async def readyz(request: web.Request) -> web.Response:
     return json_response(body, 503 if readiness.problems else 200)
 
 
-async def _readiness(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> Readiness:
+async def look(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> Readiness:
+    """See whether the mirror as a whole works."""
     try:
         backlog, heartbeats, facts, refused, unclean, _ = await asyncio.gather(
             inbox.backlog(store),

@@ -14,8 +14,9 @@ from mirror.domain.changes import Certainty
 from mirror.storage import counters, dead_letters, inbox, incidents, reads, server, verification, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.histogram import LABELS
+from mirror.storage.probe import WriteProbe
 from mirror.storage.store import Store
-from service.app_keys import READ_STORE, WRITE_PROBE
+from service.api.shared import Shared
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -36,16 +37,24 @@ class Snapshot(msgspec.Struct, frozen=True):
     takes_deliveries: bool = True
 
 
+METRICS = web.AppKey("metrics", Shared[bytes])
+
+
 async def metrics(request: web.Request) -> web.Response:
+    return web.Response(body=await request.app[METRICS].get(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def expose(store: Store, probe: WriteProbe) -> bytes:
+    """Read the counts, and write them as Prometheus reads them; without Redis, that it does not answer."""
     try:
-        snapshot = await _snapshot(request.app[READ_STORE])
-        refused = await request.app[WRITE_PROBE].look()
+        snapshot = await _snapshot(store)
+        refused = await probe.look()
         snapshot = msgspec.structs.replace(snapshot, takes_deliveries=refused is None)
     except UNAVAILABLE:
         snapshot = None
     registry = CollectorRegistry()
     registry.register(_Fleet(snapshot))
-    return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return generate_latest(registry)
 
 
 async def _snapshot(store: Store) -> Snapshot:
@@ -101,8 +110,11 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     reviews = GaugeMetricFamily("reviewmirror_reviews", "Reviews mirrored.", labels=("status", "partner"))
+    # Of a partner that no review is at any more nothing is shown.
+    used = {partner for (_, partner), count in snapshot.reviews.items() if count}
     for (status, partner), count in snapshot.reviews.items():
-        reviews.add_metric((status, partner), count)
+        if partner in used:
+            reviews.add_metric((status, partner), count)
     yield reviews
     yield _by_certainty(snapshot)
     yield _gauge(

@@ -88,6 +88,8 @@ def moment(request: web.Request, name: str = "at") -> int | None:
     given = request.query.get(name)
     if given is None:
         return None
+    if re.fullmatch(r"[-+ ]?[0-9.]+", given) and not re.fullmatch(r"[0-9]{8}", given):
+        raise bad_parameter("at", "is a number: write the time as ISO 8601, such as 2025-09-12T00:00:00Z")
     try:
         # A plus sign that was not escaped in the URL arrives as a space.
         read = datetime.fromisoformat(given.replace(" ", "+") if "T" in given else given)

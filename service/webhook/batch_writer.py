@@ -35,13 +35,15 @@ class Waiting(msgspec.Struct, kw_only=True, eq=False):
     """A delivery on its way into Redis.
 
     `review_id`: the review it is about, set by the time it is added. `done` gets the status to answer, or the error
-    that kept it from being stored. `due`: when its patience ends, in seconds of the loop's clock.
+    that kept it from being stored. `undated`: why Redis's time is not known, so that it must not be stored.
+    `due`: when its patience ends, in seconds of the loop's clock.
     """
 
     entry: Entry
     done: "asyncio.Future[str]"
     review_id: int = 0
     due: float = 0.0
+    undated: Exception | None = None
 
 
 class BatchWriter(Generic[W]):
@@ -67,6 +69,8 @@ class BatchWriter(Generic[W]):
         if the deadline passes, or one of `connection.UNAVAILABLE`.
         """
         self._pressure.check()
+        if delivery.undated is not None:
+            raise NotStoredError("Redis cannot be asked for the time; try again") from delivery.undated
         size = len(delivery.entry.body)
         if len(self._queue) >= MAX_WAITING or self._bytes + size > MAX_WAITING_BYTES:
             raise NotStoredError("too many deliveries wait to be stored; try again")

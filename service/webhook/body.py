@@ -10,6 +10,8 @@ from service.errors import BusyError, ServiceError
 
 MAX_BODY_BYTES = 1024 * 1024
 BODY_TIMEOUT_S = 10.0
+# Chunks of 128 bytes on average: parsing one costs as much as a kilobyte of a body.
+MAX_CHUNKS = 8192
 # Nobody has vouched for them yet: of a dyno's memory they get a part.
 MAX_HELD_BYTES = 64 * 1024 * 1024
 
@@ -23,8 +25,9 @@ class BodyReader:
     async def read(self, request: web.Request) -> bytes:
         """Read the whole body, as sent: the signature is over these bytes.
 
-        Raises ServiceError: 413 over MAX_BODY_BYTES, 415 for a compressed body, 408 if it is not complete within
-        BODY_TIMEOUT_S, 400 if its transfer is malformed or broken off, 503 over MAX_HELD_BYTES of all bodies together.
+        Raises ServiceError: 413 over MAX_BODY_BYTES or MAX_CHUNKS, 415 for a compressed body, 408 if it is not complete
+        within BODY_TIMEOUT_S, 400 if its transfer is malformed or broken off, 503 over MAX_HELD_BYTES of all bodies
+        together.
         """
         if not _is_plain(request):
             raise ServiceError(
@@ -46,18 +49,21 @@ class BodyReader:
             raise ServiceError(400, "bad_body", "the body is malformed or was broken off", close=True) from None
 
     async def _read(self, request: web.Request) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
+        pieces: list[bytes] = []
+        size = chunks = 0
         try:
-            async for chunk in request.content.iter_any():
-                size += len(chunk)
-                self._held += len(chunk)
+            async for piece, ends_chunk in request.content.iter_chunks():
+                size += len(piece)
+                self._held += len(piece)
+                chunks += ends_chunk
                 if size > MAX_BODY_BYTES:
                     raise _too_large()
+                if chunks > MAX_CHUNKS:
+                    raise ServiceError(413, "body_too_large", f"the body has more than {MAX_CHUNKS} chunks", close=True)
                 if self._held > MAX_HELD_BYTES:
                     raise BusyError
-                chunks.append(chunk)
-            return b"".join(chunks)
+                pieces.append(piece)
+            return b"".join(pieces)
         finally:
             self._held -= size
 

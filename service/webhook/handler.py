@@ -46,7 +46,7 @@ class Webhook:
             check(request, self._secrets)
             if "Expect" in request.headers:
                 await expect(request)
-            delivery = make_delivery(request, await self._bodies.read(request), started, await self._store.now())
+            delivery = await self._delivery(request, started)
             status = await self._take(delivery)
         except AddressError as error:
             if may_deliver(request):
@@ -56,6 +56,16 @@ class Webhook:
             raise self._outcomes.rejected(request, delivery, error) from None
         return json_response({"status": status, "delivery_id": delivery.entry.delivery_id})
 
+    async def _delivery(self, request: web.Request, started: float) -> Delivery:
+        """Read a delivery, and date it. What need not be stored is answered also while the time is not known."""
+        body = await self._bodies.read(request)
+        try:
+            return make_delivery(request, body, started, await self._store.now())
+        except UNAVAILABLE as error:
+            delivery = make_delivery(request, body, started, self._store.clock.guess())
+            delivery.undated = error
+            return delivery
+
     async def _take(self, delivery: Delivery) -> str:
         """Wait until the delivery may be acknowledged; returns the answer's status."""
         self._intake.take(delivery)
@@ -63,6 +73,8 @@ class Webhook:
             status = await delivery.done
         except UndecodableError as error:
             self._pressure.check()
+            if delivery.undated is not None:
+                raise delivery.undated from None
             return await self._keep(delivery, error)
         if status != "accepted":
             self._outcomes.acknowledged(delivery, status)

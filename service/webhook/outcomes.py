@@ -9,7 +9,7 @@ from aiohttp import web
 
 from mirror.domain.wire import SIGNATURE_HEADER
 from service.errors import ServiceError, as_service_error
-from service.requests import LOG_FACTS
+from service.requests import LOG_FACTS, may_be_gone
 from service.webhook.address import AddressError
 from service.webhook.delivery import Delivery
 from service.webhook.failed_attempts import Redeliveries
@@ -82,8 +82,8 @@ class Outcomes:
         self._tally.observe("ack_seconds", [now - delivery.started for delivery in deliveries])
         for delivery in deliveries:
             entry, facts = delivery.entry, delivery.facts
-            if delivery.request.transport is None:
-                # The client has hung up: it will send the same again.
+            if may_be_gone(delivery.request):
+                # It will send the same again then.
                 self._redeliveries.expect(entry.body, entry.received_at)
                 facts = {**facts, "acknowledged": False}
             tell(

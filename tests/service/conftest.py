@@ -17,6 +17,7 @@ from aiohttp.test_utils import unused_port
 import service.webhook.body
 from mirror import logs
 from mirror.storage.embedded import embedded_redis
+from service.api import shared
 from service.server import RUNNER_OPTIONS
 from service.webhook import memory_guard
 from tests.conftest import StartService
@@ -56,6 +57,12 @@ def rare_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the memory of Redis sampled at the start of a service only: a test that fills it knows what is answered."""
     monkeypatch.setattr(memory_guard, "SAMPLE_INTERVAL_S", 3600.0)
     monkeypatch.setattr(memory_guard, "SOONEST_SAMPLE_S", 3600.0)
+
+
+@pytest.fixture(autouse=True)
+def fresh_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have health and metrics looked up whenever they are asked for: a test need not wait to see what it did."""
+    monkeypatch.setattr(shared, "MAX_AGE_S", 0.0)
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ async def test_metrics_readiness_and_lists_survive_names_and_counts_that_are_non
     assert 'reviewmirror_acknowledgement_seconds_bucket{le="1.0"} 7.0' in text
     assert "reviewmirror_ambiguous_changes_total 0.0" in text
     assert (await service.get("/readyz")).status == 200
-    assert await read(service, "/reviews") == {"reviews": [], "next": None}
+    assert await read(service, "/reviews") == {"reviews": [], "next": None, "cursor": "0-0"}
 
 
 async def test_other_reviews_are_not_touched_by_one_that_cannot_be_read(service: Client, store: Store) -> None:

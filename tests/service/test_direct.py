@@ -1,4 +1,4 @@
-"""Deliveries pass aiohttp's router by; what is not written exactly like their route takes the router's way."""
+"""Deliveries pass aiohttp's router by, however their address is written."""
 
 import pytest
 from aiohttp import web
@@ -34,19 +34,19 @@ async def test_a_delivery_has_the_same_answer_by_either_way(
     assert [entry.body for entry in await inbox_of(store, 34)] == [BODY]
 
 
-@pytest.mark.parametrize("path", [f"{WEBHOOK}/", f"{WEBHOOK}//", "//webhooks/partoo", "/webhooks%2Fpartoo"])
+@pytest.mark.parametrize("path", ["/webhooks%2Fpartoo", "/webhooks", "/webhooks/partoox", "/partoo/webhooks"])
 async def test_what_is_not_its_path_is_not_found(service: Client, path: str) -> None:
     assert (await exchange(service, head(len(BODY), path, **signed(BODY)) + BODY)).status == 404
 
 
-@pytest.mark.parametrize(("secret", "route"), [("", WEBHOOK), (f"/{SECRET}", WEBHOOK + "/{secret}")])
+@pytest.mark.parametrize("secret", ["", f"/{SECRET}"])
 async def test_what_nobody_foresaw_is_logged_with_the_route_and_not_with_the_secret(
-    log: Log, start_service: StartService, monkeypatch: pytest.MonkeyPatch, secret: str, route: str
+    log: Log, start_service: StartService, monkeypatch: pytest.MonkeyPatch, secret: str
 ) -> None:
     monkeypatch.setattr(BodyReader, "read", fail)
     service = await start_service(PARTOO_WEBHOOK_SECRET=SECRET)
     answer = await send(service, BODY, WEBHOOK + (secret or f"?key={SECRET}"))
     assert await error_of(answer) == (500, "internal_error")
     [line] = log.lines(lambda line: line["event"] == "request.failed")
-    assert (line["route"], line["request_id"]) == (route, answer.headers["X-Request-ID"])
+    assert (line["route"], line["request_id"]) == (WEBHOOK, answer.headers["X-Request-ID"])
     assert SECRET not in log.text

@@ -5,6 +5,7 @@ Each ends, one way or another, with one answer that is no 5xx, and without a con
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
@@ -82,7 +83,6 @@ ACCEPTED = {
     "an extension of a chunk": request(SIGNATURE, CHUNKED, body=CHUNKS.replace(b"\r\n", b";a=b\r\n", 1)),
     "a trailer": request(SIGNATURE, CHUNKED, body=CHUNKS[:-2] + b"X-Partoo-Signature-v1: x\r\n\r\n"),
     "a whole URL": request(SIGNATURE, LENGTH, target=b"http://other.example/webhooks/partoo"),
-    "an offer of another protocol": request(SIGNATURE, LENGTH, "Connection: Upgrade", "Upgrade: websocket"),
     "a hundred headers": request(SIGNATURE, LENGTH, *(f"X-{number}: a" for number in range(100))),
     "an odd type": request(SIGNATURE, LENGTH, b"Content-Type: multipart/form-data; boundary=\xe9"),
 }
@@ -128,6 +128,17 @@ async def test_what_is_odd_but_clear_is_read_as_it_is_meant(hasty: Client, store
     assert [entry.body for entry in await inbox_of(store, 34)] == [BODY]
 
 
+@pytest.mark.parametrize("protocol", ["websocket", "h2c", "nothing-that-is-known"])
+async def test_behind_an_offer_of_another_protocol_the_connection_is_closed_and_no_answer_is_mistaken(
+    hasty: Client, store: Store, protocol: str
+) -> None:
+    offer = request(SIGNATURE, LENGTH, "Connection: Upgrade", f"Upgrade: {protocol}")
+    answers = await everything(hasty, [offer + SMUGGLED])
+    assert statuses(answers) == [200]
+    assert b"Connection: close" in answers
+    assert [entry.body for entry in await inbox_of(store, 34)] == [BODY]
+
+
 @pytest.mark.parametrize("name", COMPRESSED)
 async def test_a_body_in_any_coding_is_refused_however_that_is_told(hasty: Client, store: Store, name: str) -> None:
     answer = await exchange(hasty, COMPRESSED[name])
@@ -140,6 +151,28 @@ async def test_a_signature_is_read_from_its_own_header_alone(hasty: Client, line
     wrong = "X-Partoo-Signature-v1: " + "A" * 86 + "=="
     answer = await exchange(hasty, request(wrong, line, LENGTH))
     assert answer.json["error"]["code"] == ("signature_wrong" if "_" in line[:8] else "signature_malformed")
+
+
+@pytest.mark.parametrize("path", [b"/webhooks/partoo", b"/nothing", b"/reviews"])
+async def test_a_megabyte_of_one_byte_chunks_is_refused_before_most_of_it_is_parsed(hasty: Client, path: bytes) -> None:
+    chunks = b"1\r\na\r\n" * 1_000_000
+    started = time.process_time()
+    answers = await everything(hasty, [request(SIGNATURE, CHUNKED, target=path, body=b"") + chunks])
+    # A reset may overtake the answer: what counts is what it costs.
+    assert statuses(answers) in ([], [413 if path == b"/webhooks/partoo" else 404])
+    assert time.process_time() - started < 0.5
+
+
+async def test_as_many_chunks_as_a_body_may_have_are_read_and_one_more_is_not(
+    hasty: Client, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in BODY) + b"0\r\n\r\n"
+    monkeypatch.setattr(body, "MAX_CHUNKS", len(BODY))
+    assert (await exchange(hasty, request(SIGNATURE, CHUNKED, body=chunks))).status == 200
+    monkeypatch.setattr(body, "MAX_CHUNKS", len(BODY) - 1)
+    refused = await exchange(hasty, request(SIGNATURE, CHUNKED, body=chunks))
+    assert (refused.status, refused.json["error"]["code"]) == (413, "body_too_large")
+    assert len(await inbox_of(store, 34)) == 1
 
 
 def endless(start: bytes, rest: bytes) -> Callable[[], Iterator[bytes]]:

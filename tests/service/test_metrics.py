@@ -200,6 +200,15 @@ async def test_an_odd_partner_does_not_break_the_format(service: Client, store: 
     assert (await samples(service))[f"reviews/{partner}/live"] == 1
 
 
+async def test_nothing_is_shown_of_a_partner_that_no_review_is_at_any_more(service: Client, store: Store) -> None:
+    for partner in ("a_former_partner", "facebook"):
+        assert (await send(service, make_body(make_review(partner=partner)))).status == 200
+        await Drainer(store, Policy()).run()
+    found = await samples(service)
+    assert found["reviews/facebook/live"] == 1
+    assert [name for name in found if "a_former_partner" in name] == []
+
+
 async def test_without_redis_only_that_is_shown(start_service: StartService, dead_url: str) -> None:
     assert await samples(await start_service(dead_url)) == {"redis_up": 0}
 

@@ -15,6 +15,7 @@ from aiohttp import ClientResponse
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
 from mirror.storage import connection, keys
+from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
 from service.errors import NotStoredError
 from service.webhook import batch_writer
@@ -105,6 +106,20 @@ async def test_what_is_wrong_with_a_delivery_is_told_also_while_redis_is_away(
 ) -> None:
     answer = await (await start_service(dead_url)).post("/webhooks/partoo", data=BODY)
     assert answer.status == 401
+
+
+async def test_nothing_is_stored_before_the_time_of_redis_is_known(
+    start_service: StartService, own_redis: OwnRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_clock: RedisClock, _redis: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as unknown:
+        unknown.setattr(RedisClock, "synchronize", fail)
+        service = await start_service(own_redis.url)
+        for body in (BODY, UNDECODABLE):
+            await check_unavailable(await send(service, body))
+    assert (await send(service, BODY)).status == 200
 
 
 async def test_when_redis_is_back_the_same_process_accepts_again_and_has_lost_nothing(

@@ -38,12 +38,14 @@ class Conditions:
     options      what the simulator is told beside it
     disrupted    whether our own processes fail too
     asks         whether the API is what this is about: played with a key only
+    omits        whether the API never shows some reviews, so that questions about them stay open
     """
 
     preset: str
     options: tuple[str, ...] = ()
     disrupted: bool = False
     asks: bool = False
+    omits: bool = False
 
     @property
     def clean(self) -> bool:
@@ -60,7 +62,9 @@ WIRES: Mapping[str, Conditions] = MappingProxyType(
         "api-lag": Conditions("clean", _LAG, asks=True),
         "api-notation": Conditions("clean", _NOTATION, asks=True),
         "api-fields": Conditions("clean", _FIELDS, asks=True),
-        "api-all": Conditions("clean", (*_LAG, *_NOTATION, *_FIELDS, *_UNREADABLE, *_FAULTS, *_OMISSIONS), asks=True),
+        "api-all": Conditions(
+            "clean", (*_LAG, *_NOTATION, *_FIELDS, *_UNREADABLE, *_FAULTS, *_OMISSIONS), asks=True, omits=True
+        ),
         "api-bad-day": Conditions("bad-day", (*_LAG, *_NOTATION, *_FIELDS, *_UNREADABLE, *_FAULTS), asks=True),
     }
 )

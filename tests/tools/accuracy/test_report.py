@@ -40,7 +40,10 @@ def test_rows_that_are_as_they_must_be_have_no_failure() -> None:
     ("row", "words"),
     [
         (replace(ROW, with_key=replace(PERFECT, wrong=1)), "wrong with an API key"),
-        (replace(ROW, without_key=replace(PERFECT, wrong=2)), "more than 0.5%"),
+        (
+            replace(ROW, without_key=replace(PERFECT, wrong=4), strategies={**STRATEGIES, "last arrival": 4}),
+            "more than 1.0%",
+        ),
         (replace(ROW, without_key=PROVEN_AND_WRONG), "faulty: 1 wrong reviews are called proven: [{'id': 7"),
         (replace(ROW, wire="hostile", without_key=replace(PERFECT, wrong=4)), "than with last arrival"),
         (replace(ROW, wire="clean", without_key=replace(PERFECT, history_missing=1)), "lack 1 events"),
