@@ -79,7 +79,10 @@ def url(text: str) -> str:
 
 def secrets(text: str) -> tuple[str, ...]:
     """Read secrets of the webhook separated by commas. Raises ValueError."""
-    return _several(_secret, text, "secrets")
+    try:
+        return tuple(_secret(part.strip()) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"{error}, or several such secrets separated by commas") from None
 
 
 def _secret(text: str) -> str:
@@ -94,15 +97,3 @@ def token(text: str) -> str:
     if not re.fullmatch(r"[!-~]{1,200}", text):
         raise ValueError("must be 1 to 200 printable ASCII characters without spaces")
     return text
-
-
-def tokens(text: str) -> tuple[str, ...]:
-    """Read tokens separated by commas. Raises ValueError."""
-    return _several(token, text, "tokens")
-
-
-def _several(read: Callable[[str], str], text: str, what: str) -> tuple[str, ...]:
-    try:
-        return tuple(read(part.strip()) for part in text.split(","))
-    except ValueError as error:
-        raise ValueError(f"{error}, or several such {what} separated by commas") from None

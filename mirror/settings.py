@@ -12,6 +12,7 @@ import msgspec
 from mirror.domain.incidents import Thresholds
 from mirror.domain.record import Windows
 from mirror.domain.signature import BUILT_IN_KEYS, PublicKey, parse_public_keys
+from mirror.tokens import Token
 from mirror.variables import VARIABLES, Variable
 
 API_URLS = {"production": "https://api.partoo.co/v2", "sandbox": "https://api.sandbox.partoo.co/v2"}
@@ -41,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     partoo_api_key: str | None
     partoo_api_rate: int
     verification_delay: int
-    api_token: tuple[str, ...] | None
+    api_token: tuple[Token, ...] | None
     log_level: str
     log_format: str | None
     log_review_text: bool

@@ -8,6 +8,7 @@ import msgspec
 from mirror import parsing
 from mirror.domain.signature import parse_public_keys
 from mirror.redis_urls import redis_url
+from mirror.tokens import read_tokens
 
 # A web process keeps two for storing and nudging, and reads by others.
 FEWEST_CONNECTIONS = 3
@@ -95,9 +96,9 @@ VARIABLES = (
     Variable(
         "API_TOKEN",
         "",
-        parsing.tokens,
-        "Token that opens the read API (Authorization: Bearer); several, separated by commas, so that one can be "
-        "rotated. Empty: the read API is closed.",
+        read_tokens,
+        "Tokens that open the API (Authorization: Bearer), separated by commas: plain ones, which allow everything, or "
+        "name:scope:token with scope read or operate. Empty: the API is closed.",
     ),
     Variable("LOG_LEVEL", "info", parsing.log_level, "debug, info, warning or error."),
     Variable(

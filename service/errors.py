@@ -92,9 +92,9 @@ def answer_to(request: web.Request, error: Exception) -> web.Response:
         tell_corrupt(request, error)
         return _answer(request, ServiceError(500, "corrupt_record", _CORRUPT.format(error.review_id)))
     if isinstance(error, UNAVAILABLE):
-        log.warning("redis.unavailable", error=repr(error), route=_route(request), **facts)
+        log.warning("redis.unavailable", error=repr(error), route=route_of(request), **facts)
         return _answer(request, as_service_error(error))
-    log.error("request.failed", route=_route(request), exc_info=error, **facts)
+    log.error("request.failed", route=route_of(request), exc_info=error, **facts)
     return _answer(request, ServiceError(500, "internal_error", INTERNAL_ERROR))
 
 
@@ -114,11 +114,11 @@ def forget_frames(error: BaseException) -> None:
 def tell_corrupt(request: web.Request, error: CorruptError) -> None:
     """Log that a review cannot be read, in one line without a traceback: nothing in the code is at fault."""
     log.error(
-        "record.corrupt", review_id=error.review_id, reason=error.problem, route=_route(request), **request[LOG_FACTS]
+        "record.corrupt", review_id=error.review_id, reason=error.problem, route=route_of(request), **request[LOG_FACTS]
     )
 
 
-def _route(request: web.Request) -> str:
+def route_of(request: web.Request) -> str:
     """Name the route, not the path: the path may hold the webhook's secret."""
     if ROUTE in request:
         return request[ROUTE]

@@ -79,7 +79,7 @@ def _configuration(settings: Settings) -> Iterator[Check]:
         settings.partoo_webhook_secret or (),
         missing="whoever gets hold of an old delivery can send it again: nothing that Partoo signs carries a time",
     )
-    yield _secret("API_TOKEN", settings.api_token or (), missing="the read API is closed")
+    yield _secret("API_TOKEN", [token.secret for token in settings.api_token or ()], missing="the read API is closed")
 
 
 def _secret(name: str, values: Sequence[str], *, missing: str) -> Check:

@@ -11,9 +11,10 @@ from mirror.domain.feed import BEGINNING, KINDS, CursorExpiredError, Position
 from mirror.events import CloudEvent, concerns, event_of
 from mirror.storage import feed
 from mirror.storage.store import Store
+from mirror.tokens import Token
 from service.api import parameters
 from service.app_keys import FEED_TAIL, READ_STORE
-from service.auth import authorize
+from service.auth import authorize, log_read
 from service.errors import ServiceError, json_response
 
 DEFAULT_LIMIT = 100
@@ -41,7 +42,7 @@ class Batch(msgspec.Struct, frozen=True):
 
 async def get_feed(request: web.Request) -> web.Response:
     """Answer the events behind a cursor; where there are none, wait for some as long as `wait` says."""
-    authorize(request)
+    token = authorize(request)
     parameters.check_parameters(request, "cursor", "limit", "wait", "kind", "business_id", "partner")
     wanted = read_filter(request)
     limit = parameters.limit(request, DEFAULT_LIMIT, MAX_LIMIT)
@@ -56,7 +57,14 @@ async def get_feed(request: web.Request) -> web.Response:
             batch = await next_batch(store, batch.cursor, limit, wanted)
     except CursorExpiredError:
         raise expired() from None
+    log_events(request, token, batch, wanted)
     return json_response({"events": [event for _, event in batch.events], "cursor": str(batch.cursor)})
+
+
+def log_events(request: web.Request, token: Token, batch: Batch, wanted: Filter) -> None:
+    """Log that a reader was given the reviews of these events."""
+    reviews = {event.subject for _, event in batch.events if event.source == "/reviews"}
+    log_read(request, token, len(reviews), **msgspec.structs.asdict(wanted))
 
 
 async def next_batch(store: Store, cursor: Position, limit: int, wanted: Filter) -> Batch:

@@ -37,6 +37,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "signature_wrong": (401, "No configured public key vouches for this body."),
     "unauthorized": (401, "The API token is missing or wrong."),
     "read_api_closed": (403, "No API_TOKEN is configured: nobody can read."),
+    "forbidden_scope": (403, "The token is known, but does not have the scope that this takes."),
     "not_found": (404, "There is nothing here, or the webhook's secret is missing or wrong."),
     "review_not_found": (404, "No delivery about this review has been applied, or not by then."),
     "history_trimmed": (404, "What is kept of its history does not reach back to that time."),
@@ -59,7 +60,7 @@ _DELIVERY = (
     *("bad_body", "signature_missing", "signature_malformed", "signature_wrong", "not_found", "body_timeout"),
     *("body_too_large", "unsupported_encoding", "unavailable", "nearly_full", "busy"),
 )
-_READING = ("bad_parameter", "unauthorized", "read_api_closed", "unavailable")
+_READING = ("bad_parameter", "unauthorized", "read_api_closed", "forbidden_scope", "unavailable")
 
 
 async def openapi(_request: web.Request) -> web.Response:
@@ -75,7 +76,7 @@ def document() -> dict[str, Any]:
         "components": {
             "schemas": schemas.ALL,
             "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "One of the tokens in API_TOKEN."},
+                "token": {"type": "http", "scheme": "bearer", "description": _TOKEN},
                 "secretHeader": {"type": "apiKey", "in": "header", "name": SECRET_HEADER, "description": _SECRET},
                 "secretParameter": {"type": "apiKey", "in": "query", "name": "key", "description": _SECRET},
             },
@@ -83,6 +84,7 @@ def document() -> dict[str, Any]:
     }
 
 
+_TOKEN = "One of the tokens in API_TOKEN. Reading takes the scope read, which the scope operate includes."  # noqa: S105
 _SECRET = "One of PARTOO_WEBHOOK_SECRET, if it is configured."  # noqa: S105 - a description
 
 

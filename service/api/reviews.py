@@ -11,7 +11,7 @@ from mirror.storage import feed, histories, reads
 from mirror.views import changes_view, record_view
 from service.api import parameters
 from service.app_keys import READ_STORE
-from service.auth import authorize
+from service.auth import authorize, log_read
 from service.errors import ServiceError, json_response, tell_corrupt
 
 # Of the reviews in one list that cannot be read, how many get a line in the log; the answer names them all.
@@ -19,7 +19,7 @@ MAX_CORRUPT_TOLD = 10
 
 
 async def get_review(request: web.Request) -> web.Response:
-    authorize(request)
+    token = authorize(request)
     parameters.check_parameters(request, "at")
     review_id = parameters.review_id(request)
     moment = parameters.moment(request)
@@ -27,11 +27,13 @@ async def get_review(request: web.Request) -> web.Response:
         record = await reads.record(request.app[READ_STORE], review_id)
     else:
         record = await _as_of(request, review_id, moment)
-    return json_response(record_view(_present(record, review_id)))
+    shown = record_view(_present(record, review_id))
+    log_read(request, token, 1, review_id=review_id, at=None if moment is None else iso(moment))
+    return json_response(shown)
 
 
 async def get_changes(request: web.Request) -> web.Response:
-    authorize(request)
+    token = authorize(request)
     parameters.check_parameters(request, "limit", "cursor")
     review_id = parameters.review_id(request)
     limit = parameters.limit(request)
@@ -49,12 +51,13 @@ async def get_changes(request: web.Request) -> web.Response:
         opened = await histories.begin(store, review_id)
         _present(None if opened is None else opened[0], review_id)
     following = None if whole else str(shown[0].version)
+    log_read(request, token, 1, review_id=review_id)
     return json_response({"changes": changes_view(shown[::-1], first), "next": following})
 
 
 async def list_reviews(request: web.Request) -> web.Response:
     """List reviews; those that Redis holds in no readable form are left out, named and logged."""
-    authorize(request)
+    token = authorize(request)
     parameters.check_parameters(request, "business_id", "status", "partner", "limit", "cursor")
     store = request.app[READ_STORE]
     after, position = parameters.list_cursor(request)
@@ -71,6 +74,9 @@ async def list_reviews(request: web.Request) -> web.Response:
     page = await reads.page(store, query)
     for error in page.corrupt[:MAX_CORRUPT_TOLD]:
         tell_corrupt(request, error)
+    log_read(
+        request, token, len(page.records), business_id=query.business_id, partner=query.partner, status=query.status
+    )
     answer = {
         "reviews": [record_view(record) for record in page.records],
         "next": None if page.after is None else f"{page.after}@{position}",

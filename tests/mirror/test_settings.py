@@ -11,6 +11,7 @@ from mirror.domain.record import Windows
 from mirror.domain.signature import BUILT_IN_KEYS, parse_public_keys
 from mirror.parsing import duration
 from mirror.settings import Settings, SettingsError, load
+from mirror.tokens import Scope, Token
 from mirror.variables import VARIABLES
 from tests.support import SIGNER
 
@@ -20,6 +21,8 @@ FREE_TEXT = {"BIND_HOST", "REDIS_DATA_DIR"}
 BAD_SWITCHES = ["maybe", "2", "o n", "onn", "null"]
 BAD_DURATIONS = ["90", "h", "1.5h", "-1h", "1 h", "1w", "1H", "1h30m", "1e3s", "forever", "1234567890s", "3\u0660x"]
 BAD_TOKENS = ["two words", "clé", "tab\there", "line\nend", "x" * 201, "\x7f", "nul\x00"]
+BAD_NAMED = ["a:b", ":", "::", ":read:x", "name:read:", "name::x", "name:write:x", "name:READ:x", "na me:read:x"]
+BAD_NAMED += ["a:read:x,b:read:x", "a:read:x,x", "x,a:read:x", "a:read:x,a:operate:y", "token:read:x,y", "a:read:é"]
 BAD_URLS = ["localhost:6379", "//host", "https:", "https://", "ftp://host", "https://host:99999", "https://[::1", "h"]
 BAD = {
     "PORT": ["eighty", "-1", "65536", "80.0", "8 0", "1e3", "0x50", "9999999999", "+80", "8_0"],
@@ -33,7 +36,7 @@ BAD = {
     "PARTOO_API_KEY": BAD_TOKENS,
     "PARTOO_API_RATE": ["0", "-1", "1.5", "many"],
     "VERIFICATION_DELAY": BAD_DURATIONS,
-    "API_TOKEN": [*BAD_TOKENS, ",", "one,", ",two", "one,,two", "one,t wo", "one," + "x" * 201],
+    "API_TOKEN": [*BAD_TOKENS, ",", "one,", ",two", "one,,two", "one,t wo", "one," + "x" * 201, *BAD_NAMED],
     "LOG_LEVEL": ["loud", "10", "notset"],
     "LOG_FORMAT": ["xml", "json,console"],
     "LOG_REVIEW_TEXT": BAD_SWITCHES,
@@ -145,7 +148,7 @@ def test_values_are_read() -> None:
     assert (read.bind_host, read.port, read.redis_url) == ("::1", 0, "rediss://:p%40ss@host:6380/1")
     assert (read.redis_tls_verify, read.redis_max_connections) == (False, 1000)
     assert (read.partoo_env, read.partoo_webhook_secret) == ("sandbox", ("9fa91de19-._~",))
-    assert (read.partoo_api_key, read.api_token) == ("k!~", ("t",))
+    assert (read.partoo_api_key, read.api_token) == ("k!~", (Token("token", Scope.OPERATE, "t"),))
     assert (read.log_level, read.log_format, read.log_review_text) == ("debug", "json", True)
     assert read.windows == Windows(redelivery=0, reorder=1_500, late=5_400_000, grace=259_200_000)
     assert read.thresholds == Thresholds(window=600_000, reviews=1, share=0.025)
@@ -169,7 +172,10 @@ def test_the_sandbox_has_its_own_key_and_api_and_both_can_be_overridden() -> Non
 
 @pytest.mark.parametrize("text", ["old,new", " old , new ", "old,\tnew"])
 def test_several_tokens_may_open_the_read_api_so_that_one_can_be_rotated(text: str) -> None:
-    assert load({"API_TOKEN": text}).api_token == ("old", "new")
+    assert load({"API_TOKEN": text}).api_token == (
+        Token("token", Scope.OPERATE, "old"),
+        Token("token-2", Scope.OPERATE, "new"),
+    )
 
 
 def test_keys_given_replace_the_built_in_ones_and_do_not_join_them() -> None:
@@ -234,9 +240,13 @@ def test_the_value_of_a_secret_is_never_repeated(name: str, value: str) -> None:
 
 
 def test_settings_do_not_show_their_values() -> None:
-    secrets = {"PARTOO_WEBHOOK_SECRET": "hunter2", "API_TOKEN": "hunter2,hunter2", "PARTOO_API_KEY": "hunter2"}
+    secrets = {
+        "PARTOO_WEBHOOK_SECRET": "hunter2",
+        "API_TOKEN": "hunter2,hunter2,reader:read:another-hunter2",
+        "PARTOO_API_KEY": "hunter2",
+    }
     read = load(secrets | {"REDIS_URL": "redis://:hunter2@host"})
-    assert "hunter2" not in f"{read!r} {read!s} {read}"
+    assert "hunter2" not in f"{read!r} {read!s} {read} {read.api_token}"
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,18 @@ import hmac
 import re
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from structlog.testing import capture_logs
 
 from mirror.storage.store import Store
+from mirror.tokens import Scope
+from service.app_keys import SETTINGS
+from service.auth import authorize
+from service.errors import ServiceError
 from tests.conftest import StartService
-from tests.service.support import error_of, exchange, head, inbox_of
-from tests.support import API_TOKEN, READ, SIGNER, WEBHOOK, Client, make_body, make_review, send
+from tests.service.support import START, apply, error_of, exchange, head, inbox_of
+from tests.support import API_TOKEN, READ, SIGNER, WEBHOOK, Client, make_body, make_review, make_settings, send
 
 BODY = make_body(make_review())
 SECRET = "9fa91de19"
@@ -152,6 +159,67 @@ async def test_no_answer_tells_which_software_gives_it(service: Client) -> None:
     for each in headers:
         assert each["Server"] == "reviewmirror"
         assert not {"python", "aiohttp"} & {word for value in each.values() for word in re.split(r"\W", value.lower())}
+
+
+def request_with(token: str, **variables: str) -> web.Request:
+    app = web.Application()
+    app[SETTINGS] = make_settings(**variables)
+    return make_mocked_request("POST", "/", headers={"Authorization": f"Bearer {token}"}, app=app)
+
+
+def test_a_token_without_the_scope_is_refused() -> None:
+    tokens = "jane:operate:jane-token,shop:read:shop-token,plain-token"
+    with pytest.raises(ServiceError) as refused:
+        authorize(request_with("shop-token", API_TOKEN=tokens), Scope.OPERATE)
+    assert (refused.value.status, refused.value.code) == (403, "forbidden_scope")
+    assert "shop-token" not in refused.value.message
+    for token, name in (("jane-token", "jane"), ("plain-token", "token")):
+        for scope in Scope:
+            assert authorize(request_with(token, API_TOKEN=tokens), scope).name == name
+
+
+async def test_a_named_token_opens_the_read_api_without_its_name(start_service: StartService) -> None:
+    service = await start_service(API_TOKEN="shop:read:shop-token,jane:operate:jane-token")
+    for token, status in (("shop-token", 200), ("jane-token", 200), ("shop:read:shop-token", 401), ("shop", 401)):
+        assert (await service.get("/reviews", headers={"Authorization": f"Bearer {token}"})).status == status
+
+
+async def test_each_read_of_personal_data_is_one_line_with_the_tokens_name(
+    start_service: StartService, store: Store
+) -> None:
+    service = await start_service(API_TOKEN="shop:read:shop-token")
+    headers = {"Authorization": "Bearer shop-token"}
+    await apply(store, (34, START, BODY), (35, START + 1, make_body(make_review(35))))
+    at = "2099-01-01T00:00:00.000Z"
+    with capture_logs() as lines:
+        answers = [
+            await service.get(path, headers=headers)
+            for path in (
+                "/reviews?partner=google_my_business&status=live",
+                "/reviews/34",
+                f"/reviews/34?at={at}",
+                "/reviews/34/changes",
+                "/feed?kind=first_seen",
+            )
+        ]
+    assert [answer.status for answer in answers] == [200] * 5
+    told = [{name: value for name, value in line.items() if name != "request_id"} for line in lines]
+    read = {"event": "api.read", "log_level": "info", "token": "shop", "reviews": 1}
+    assert told == [
+        read | {"route": "/reviews", "reviews": 2, "partner": "google_my_business", "status": "live"},
+        read | {"route": "/reviews/{id}", "review_id": 34},
+        read | {"route": "/reviews/{id}", "review_id": 34, "at": at},
+        read | {"route": "/reviews/{id}/changes", "review_id": 34},
+        read | {"route": "/feed", "reviews": 2, "kind": "first_seen"},
+    ]
+    assert [line["request_id"] for line in lines] == [answer.headers["X-Request-ID"] for answer in answers]
+
+
+async def test_an_answer_without_reviews_is_no_read_of_personal_data(service: Client) -> None:
+    with capture_logs() as lines:
+        for path in ("/reviews", "/reviews/34", "/reviews/34/changes", "/feed", "/stats", "/incidents", "/ratings"):
+            await service.get(path, headers=READ)
+    assert lines == []
 
 
 # The webhook's secret
