@@ -19,7 +19,7 @@ from service.api.ratings import INTERVALS
 from service.api.schemas import Schema, ref
 from service.auth import SECRET_HEADER
 from service.errors import RETRY_AFTER_S
-from service.webhook.body import BODY_TIMEOUT_S, MAX_BODY_BYTES
+from service.webhook.body import BODY_TIMEOUT_S, MAX_BODY_BYTES, MAX_CHUNKS
 
 VERSION = "0.1.0"
 ABOUT = (
@@ -45,7 +45,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "review_forgotten": (410, "The review was erased on demand, and stays so."),
     "method_not_allowed": (405, "The header Allow names the methods that are."),
     "body_timeout": (408, f"The body was not complete within {BODY_TIMEOUT_S:g} s."),
-    "body_too_large": (413, f"The body is larger than {MAX_BODY_BYTES} bytes."),
+    "body_too_large": (413, f"The body is larger than {MAX_BODY_BYTES} bytes, or has more than {MAX_CHUNKS} chunks."),
     "unsupported_encoding": (415, "The body is compressed: send it without Content-Encoding."),
     "internal_error": (500, "An error of ours; it is in the log."),
     "corrupt_record": (500, "What Redis holds of this review cannot be read; it is in the log."),
