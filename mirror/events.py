@@ -30,6 +30,20 @@ class CloudEvent(msgspec.Struct, frozen=True):
     datacontenttype: str = "application/json"
 
 
+class Filter(msgspec.Struct, frozen=True):
+    """Which events a reader wants; None does not filter."""
+
+    kind: str | None = None
+    business_id: str | None = None
+    partner: str | None = None
+
+    def names(self, kind: str) -> bool:
+        return self.kind in (None, kind)
+
+    def matches(self, shown: Shown) -> bool:
+        return self.names(shown.entry.kind) and concerns(shown, self.business_id, self.partner)
+
+
 def event_of(shown: Shown) -> CloudEvent:
     """Make the event of an entry."""
     entry = shown.entry

@@ -13,12 +13,13 @@ from mirror.storage.probe import ProbeLog, WriteProbe
 from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
 from mirror.tasks import end
-from service.api import absences, feed, health, metrics, openapi, ratings, reviews
+from service.api import absences, feed, feed_stream, health, metrics, openapi, ratings, reviews
+from service.api.feed_ring import FeedRing
 from service.api.feed_tail import FeedTail
 from service.api.health import READINESS
 from service.api.metrics import METRICS
 from service.api.shared import Shared
-from service.app_keys import FEED_TAIL, MEMORY_GUARD, READ_STORE, SETTINGS
+from service.app_keys import FEED_RING, FEED_TAIL, MEMORY_GUARD, READ_STORE, SETTINGS
 from service.in_flight import IN_FLIGHT, InFlight
 from service.requests import expect
 from service.webhook.address import PATH
@@ -52,6 +53,7 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     read_store = Store(connect(settings, redis_url, others - watching), clock)
     watch_store = Store(connect(settings, redis_url, watching), clock) if watching else read_store
     tail = FeedTail(read_store)
+    ring = FeedRing(read_store, tail)
     nudger = WorkerNotifier(store)
     pressure = MemoryGuard(watch_store)
     # On the connections that deliveries take: readers must not make it look as if Redis refused.
@@ -65,6 +67,7 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     app[IN_FLIGHT] = InFlight()
     app[READ_STORE] = read_store
     app[FEED_TAIL] = tail
+    app[FEED_RING] = ring
     app[MEMORY_GUARD] = pressure
     app[METRICS] = Shared(partial(metrics.expose, watch_store, probe))
     app[READINESS] = Shared(partial(health.look, watch_store, pressure, probe))
@@ -73,7 +76,7 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     _setup_routes(app)
 
     async def background(_app: web.Application) -> AsyncIterator[None]:
-        loops = (tally.run(), pressure.run(), redeliveries.run(), nudger.run(), tail.run(), probe.run())
+        loops = (tally.run(), pressure.run(), redeliveries.run(), nudger.run(), tail.run(), ring.run(), probe.run())
         tasks = [asyncio.create_task(loop) for loop in (*loops, clock.run(store.redis))]
         yield
         await acknowledger.close()
@@ -97,6 +100,7 @@ def _setup_routes(app: web.Application) -> None:
         ("GET", "/reviews/{id}", reviews.get_review),
         ("GET", "/reviews/{id}/changes", reviews.get_changes),
         ("GET", "/feed", feed.get_feed),
+        ("GET", "/feed/stream", feed_stream.stream_feed),
         ("GET", "/ratings", ratings.get_ratings),
         ("GET", "/stats", absences.get_stats),
         ("GET", "/incidents", absences.list_incidents),

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from mirror.settings import Settings
 from mirror.storage.store import Store
+from service.api.feed_ring import FeedRing
 from service.api.feed_tail import FeedTail
 from service.webhook.memory_guard import MemoryGuard
 
@@ -11,4 +12,5 @@ SETTINGS = web.AppKey("settings", Settings)
 # Connections apart, so that no number of readers keeps a delivery from being stored.
 READ_STORE = web.AppKey("read_store", Store)
 FEED_TAIL = web.AppKey("feed_tail", FeedTail)
+FEED_RING = web.AppKey("feed_ring", FeedRing)
 MEMORY_GUARD = web.AppKey("pressure", MemoryGuard)

@@ -11,7 +11,7 @@ from mirror.bootstrap import tune_gc
 from mirror.settings import Settings
 from mirror.stopping import on_stop
 from service.app import make_app
-from service.app_keys import FEED_TAIL
+from service.app_keys import FEED_RING, FEED_TAIL
 from service.in_flight import IN_FLIGHT
 from service.protocol import Runner
 from service.webhook.body import BODY_TIMEOUT_S
@@ -59,6 +59,7 @@ async def serve(settings: Settings, redis_url: str, *, share_port: bool = False)
         await stop.wait()
         await site.stop()
         await app[FEED_TAIL].stop()
+        await app[FEED_RING].stop()
         await app[IN_FLIGHT].finish(FINISH_TIMEOUT_S)
     finally:
         if watching is not None:

@@ -11,7 +11,7 @@ from mirror.bootstrap import EXIT_FAILED
 from mirror.cli import arguments
 from mirror.cli.output import counted, write, write_json
 from mirror.clock import iso, span
-from mirror.domain.feed import BEGINNING, KINDS, CursorExpiredError, Position
+from mirror.domain.feed import KINDS, CursorExpiredError, Position
 from mirror.domain.outgoing import (
     ROTATION_MS,
     SECRET_BYTES,
@@ -111,7 +111,7 @@ async def _add(store: Store, settings: Settings, options: argparse.Namespace) ->
         return arguments.misused(f"{options.url} is not a public address; OUTGOING_ALLOW_PRIVATE=on allows it")
     bounds = await feed.bounds(store)
     try:
-        named = {"now": bounds.last, "start": BEGINNING}
+        named = {"now": bounds.last, "start": bounds.oldest}
         cursor = named[options.start] if options.start in named else Position.read(options.start)
         bounds.check(cursor)
     except (ValueError, CursorExpiredError) as error:
@@ -200,7 +200,7 @@ async def _pause(store: Store, _settings: Settings, options: argparse.Namespace)
 async def _resume(store: Store, _settings: Settings, options: argparse.Namespace) -> int:
     before = await endpoints.get(store, options.id)
     # Of one that was away for too long, what lies between is lost, and was said: it goes on with the oldest kept.
-    cursor = BEGINNING if before.state is State.CURSOR_EXPIRED else None
+    cursor = (await feed.bounds(store)).oldest if before.state is State.CURSOR_EXPIRED else None
     return _told(await _set(store, options, State.ACTIVE, cursor), options, "active")
 
 

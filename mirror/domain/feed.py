@@ -35,6 +35,11 @@ class Position(msgspec.Struct, frozen=True, order=True):
     def __str__(self) -> str:
         return f"{self.at}-{self.number}"
 
+    @property
+    def before(self) -> "Position":
+        """The place right before the entry with this id."""
+        return Position(self.at, self.number - 1) if self.number else Position(self.at - 1, _LAST_NUMBER)
+
     @classmethod
     def read(cls, text: str) -> Self:
         """Read what `str` writes. Raises ValueError."""
@@ -44,15 +49,15 @@ class Position(msgspec.Struct, frozen=True, order=True):
         return cls(int(match[1]), int(match[2]))
 
 
+_LAST_NUMBER = 2**63 - 1
 BEGINNING = Position(0)
 
 
 class CursorExpiredError(LookupError):
-    """What followed a cursor is not kept any more. `oldest` is the place before the oldest entry that is kept."""
+    """What followed a cursor is not kept any more."""
 
-    def __init__(self, oldest: Position) -> None:
+    def __init__(self) -> None:
         super().__init__("the feed does not reach back to this cursor any more")
-        self.oldest = oldest
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -67,14 +72,15 @@ class Bounds(msgspec.Struct, frozen=True):
 
         A cursor beyond the end was given by a server whose last entries a failover has lost.
         """
-        first = self.first or self.last
-        if cursor > self.last or (self.trimmed and cursor < first and cursor != BEGINNING):
-            raise CursorExpiredError(self.oldest)
+        if cursor > self.last or cursor < self.oldest:
+            raise CursorExpiredError
 
     @property
     def oldest(self) -> Position:
         """The cursor from which a reader gets all that is kept."""
-        return BEGINNING
+        if not self.trimmed:
+            return BEGINNING
+        return self.last if self.first is None else self.first.before
 
 
 class Entry(msgspec.Struct, frozen=True):

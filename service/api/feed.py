@@ -7,8 +7,8 @@ import msgspec
 from aiohttp import web
 
 from mirror import parsing
-from mirror.domain.feed import BEGINNING, KINDS, CursorExpiredError, Position
-from mirror.events import CloudEvent, concerns, event_of
+from mirror.domain.feed import KINDS, CursorExpiredError, Position
+from mirror.events import CloudEvent, Filter, event_of
 from mirror.storage import feed
 from mirror.storage.store import Store
 from mirror.tokens import Token
@@ -23,14 +23,6 @@ MAX_WAIT_MS = 50_000
 # Entries that one answer may look at where the filters hide most of them.
 MAX_SCANNED = 2_000
 RESYNCHRONISE = "read GET /reviews from its first page, then the feed from the cursor that it gives"
-
-
-class Filter(msgspec.Struct, frozen=True):
-    """Which events a reader wants; None does not filter."""
-
-    kind: str | None = None
-    business_id: str | None = None
-    partner: str | None = None
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -77,9 +69,8 @@ async def next_batch(store: Store, cursor: Position, limit: int, wanted: Filter)
     while len(events) < limit and scanned < MAX_SCANNED:
         step = limit - len(events)
         entries = await feed.read(store, cursor, step)
-        named = [entry for entry in entries if wanted.kind in (None, entry.kind)]
-        found = await feed.show(store, named)
-        shown = [one for one in found if concerns(one, wanted.business_id, wanted.partner)]
+        found = await feed.show(store, [entry for entry in entries if wanted.names(entry.kind)])
+        shown = [one for one in found if wanted.matches(one)]
         events += [(one.entry.position, event_of(one)) for one in shown]
         scanned += len(entries)
         cursor = entries[-1].position if entries else cursor
@@ -96,14 +87,14 @@ def read_filter(request: web.Request) -> Filter:
     return Filter(kind, parameters.filter_by(request, "business_id"), parameters.filter_by(request, "partner"))
 
 
-async def read_cursor(request: web.Request, store: Store) -> Position:
-    """Read where to begin: without a cursor at the oldest event kept, `now` behind the newest.
+async def read_cursor(request: web.Request, store: Store, given: str | None = None) -> Position:
+    """Read where to begin: `given`, else the parameter; without either the oldest event kept, `now`: behind the newest.
 
     Raises ServiceError, or one of `connection.UNAVAILABLE`.
     """
-    text = request.query.get("cursor")
+    text = request.query.get("cursor") if given is None else given
     if text is None:
-        return BEGINNING
+        return (await feed.bounds(store)).oldest
     if text == "now":
         return (await feed.bounds(store)).last
     try:

@@ -52,6 +52,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "unavailable": (503, f"Redis is away, full or too slow: send again after {RETRY_AFTER_S} s."),
     "busy": (503, f"Too many bodies are on their way at once: send again after {RETRY_AFTER_S} s."),
     "nearly_full": (503, f"Redis nears its memory limit: send again after {RETRY_AFTER_S} s."),
+    "too_many_streams": (503, "This process carries no more streams: try again, or read GET /feed with wait."),
     "ratings_not_ready": (503, "The ratings are still being worked out from the histories."),
     "not_ready": (503, "The mirror as a whole does not work; `problems` says why."),
 }
@@ -125,6 +126,7 @@ def _operations() -> list[tuple[str, str, dict[str, Any]]]:
             _read("Show a review's history, newest first", "ChangePage", in_path, limit, cursor),
         ),
         ("/feed", "get", _feed()),
+        ("/feed/stream", "get", _feed_stream()),
         ("/ratings", "get", _ratings()),
         ("/stats", "get", _read("Tell what a deletion means: how absences ended", "Stats", of_business, limit)),
         ("/incidents", "get", _read("List reviews that vanished together", "IncidentPage", limit, cursor)),
@@ -189,23 +191,49 @@ def _ratings() -> dict[str, Any]:
     return operation | {"responses": operation["responses"] | _errors("unavailable", "ratings_not_ready")}
 
 
+_POSITION: Schema = {"anyOf": [{"const": "now"}, {"type": "string", "pattern": "^[0-9]{1,15}-[0-9]{1,19}$"}]}
+
+
 def _feed() -> dict[str, Any]:
-    position = {"anyOf": [{"const": "now"}, {"type": "string", "pattern": "^[0-9]{1,15}-[0-9]{1,19}$"}]}
     most = {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": DEFAULT_EVENTS}
     parameters = [
         _parameter(
-            "cursor", position, "Where to go on: `cursor` of the answer before, or now. Without: the oldest kept."
+            "cursor", _POSITION, "Where to go on: `cursor` of the answer before, or now. Without: the oldest kept."
         ),
         _parameter("limit", most, "How many at most."),
         _parameter(
             "wait", {"type": "string", "pattern": "^([0-9]{1,4}ms|[1-4]?[0-9]s|50s)$"}, "How long to wait, at most 50s."
         ),
+        *_event_filters(),
+    ]
+    operation = _read("Follow every change, the oldest first", "FeedPage", *parameters)
+    return operation | {"responses": operation["responses"] | _errors("cursor_expired")}
+
+
+def _feed_stream() -> dict[str, Any]:
+    header = _parameter("Last-Event-ID", _POSITION, "Where to go on, as a browser's EventSource says by itself.")
+    parameters = [
+        _parameter("cursor", _POSITION, "Where to go on if there is no Last-Event-ID. Without: the oldest kept."),
+        header | {"in": "header"},
+        *_event_filters(),
+    ]
+    operation = _read("Follow every change as server-sent events", "FeedPage", *parameters)
+    stream = {
+        "description": "Each event has its cursor as `id`, its type as `event` and an Event as `data`. A comment comes "
+        "at least every 15 s. `event: cursor_expired`, with an Error as `data`, and the end: what followed the cursor "
+        "is not kept any more.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+    errors = _errors(*_ALWAYS, *_READING, "too_many_streams")
+    return operation | {"responses": {"200": stream} | errors}
+
+
+def _event_filters() -> list[dict[str, Any]]:
+    return [
         _parameter("kind", {"enum": list(KINDS)}, "Only events of this kind."),
         _parameter("business_id", {"type": "string"}, "Only events of this business."),
         _parameter("partner", {"type": "string"}, "Only events of this partner."),
     ]
-    operation = _read("Follow every change, the oldest first", "FeedPage", *parameters)
-    return operation | {"responses": operation["responses"] | _errors("cursor_expired")}
 
 
 def _open(summary: str, schema: str | None) -> dict[str, Any]:

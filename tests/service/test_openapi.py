@@ -82,7 +82,7 @@ def test_every_reference_leads_somewhere_and_every_schema_is_used() -> None:
 def test_reading_takes_a_token_and_nothing_else_does() -> None:
     with_token = {path for (path, _), operation in OPERATIONS.items() if operation["security"] == [{"token": []}]}
     reviews = {"/reviews", "/reviews/{id}", "/reviews/{id}/changes"}
-    assert with_token == {*reviews, "/stats", "/incidents", "/feed", "/ratings"}
+    assert with_token == {*reviews, "/stats", "/incidents", "/feed", "/feed/stream", "/ratings"}
 
 
 def test_the_version_is_that_of_the_project() -> None:
