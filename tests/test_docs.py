@@ -9,7 +9,7 @@ from mirror.domain.changes import Kind
 from mirror.domain.lifecycle import Status, diagram
 from mirror.storage.histogram import BOUNDS
 from mirror.variables import VARIABLES
-from service.api.metrics import Snapshot, fleet_metrics
+from service.api.fleet_metrics import Snapshot, fleet_metrics
 
 ROOT = Path(__file__).parents[1]
 # A marker in a history, which no delivery results in.

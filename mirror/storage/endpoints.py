@@ -47,7 +47,7 @@ class News(msgspec.Struct, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How an endpoint stands. `lag_events`: how many events wait for it, MOST_COUNTED if more do.
+    """How an endpoint stands. `lag_events`: how many events wait for it, as far as they were counted.
 
     `lag_ms`: how old the oldest of them is; `failing_since` is in ms since 1970 UTC, 0 if the last attempt succeeded.
     """
@@ -192,8 +192,11 @@ async def take_out(store: Store, endpoint_id: str, part: str, items: Sequence[It
         await pipe.execute()
 
 
-async def standing(store: Store, endpoint: Endpoint, now: int) -> Standing:
-    """Tell how an endpoint stands at `now` (ms since 1970 UTC). Raises one of `connection.UNAVAILABLE`."""
+async def standing(store: Store, endpoint: Endpoint, now: int, most_counted: int = MOST_COUNTED) -> Standing:
+    """Tell how an endpoint stands at `now` (ms since 1970 UTC); of what waits `most_counted` are looked at.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
     async with store.redis.pipeline(transaction=True) as pipe:
         pipe.get(keys.endpoint(endpoint.id, "cursor"))
         pipe.hgetall(keys.endpoint(endpoint.id, "pending"))
@@ -202,13 +205,13 @@ async def standing(store: Store, endpoint: Endpoint, now: int) -> Standing:
         pipe.lrange(keys.endpoint(endpoint.id, "answers"), 0, -1)
         cursor, waiting, parked_count, facts, answers = await pipe.execute()
     position = BEGINNING if cursor is None else Position.read(cursor.decode())
-    ahead = await feed.peek(store, position, MOST_COUNTED)
+    ahead = await feed.peek(store, position, most_counted)
     items = _items(waiting)
     counts = {name.decode(): int(value) for name, value in facts.items()}
     return Standing(
         endpoint=endpoint,
         cursor=str(position),
-        lag_events=min(MOST_COUNTED, len(ahead) + len(items)),
+        lag_events=min(most_counted, len(ahead) + len(items)),
         lag_ms=_lag(ahead, items, now),
         pending=len(items),
         parked=parked_count,

@@ -1,22 +1,28 @@
 """`/metrics`: the fleet's numbers, whichever process is asked."""
 
 import asyncio
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Mapping
+from itertools import chain
 
 import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from mirror.clock import now_ms
-from mirror.storage import keys, workers
+from mirror.domain.feed import BEGINNING
+from mirror.domain.outgoing import Endpoint, State
+from mirror.storage import endpoints, keys, workers
 from mirror.storage.histogram import BOUNDS
 from mirror.storage.store import Store
+from service.api.fleet_metrics import OUTCOMES
 from service.app import make_app
 from service.protocol import Runner
 from service.server import RUNNER_OPTIONS
 from service.webhook import metrics_buffer
 from service.webhook.memory_guard import MemoryGuard
 from tests.conftest import StartService
+from tests.programs import program
 from tests.service.support import hang_up, head
 from tests.support import (
     WEBHOOK,
@@ -34,7 +40,7 @@ from worker.drain import Drainer
 
 Samples = Mapping[str, float]
 # What moves by itself, or with how fast this machine is.
-UNSTEADY = ("_sum", "_bucket", "oldest_waiting_seconds")
+UNSTEADY = ("_sum", "_bucket", "oldest_waiting_seconds", "clock_skew_seconds")
 
 
 @pytest.fixture(autouse=True)
@@ -114,8 +120,8 @@ async def test_the_numbers_of_a_small_story_are_right(service: Client, store: St
             "apply_seconds_bucket/+Inf": 4,
         },
     )
-    outcomes = [name for name in found if name.startswith(("deliveries_total", "decisions_total"))]
-    assert len(outcomes) == 9
+    counted = ("deliveries_total", "decisions_total")
+    assert len([name for name, value in found.items() if name.startswith(counted) and value]) == 9
     for histogram in ("acknowledgement_seconds", "apply_seconds"):
         buckets = [found[f"{histogram}_bucket/{bound}"] for bound in BOUNDS]
         assert buckets == sorted(buckets)
@@ -171,8 +177,11 @@ async def test_open_incidents_and_the_reviews_they_hold_are_shown(service: Clien
 
 
 async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
-    found = await samples(service)
-    assert steady(found) == {
+    found = steady(await samples(service))
+    assert {name for name in found if name.startswith("deliveries_total")} == {
+        f"deliveries_total/{outcome.replace(':', '_')}" for outcome in OUTCOMES
+    }
+    assert {name: value for name, value in found.items() if not name.startswith(("deliveries", "decisions"))} == {
         "redis_up": 1,
         "redis_takes_deliveries": 1,
         "ambiguous_changes_total": 0,
@@ -186,10 +195,58 @@ async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
         "dead_letters": 0,
         "open_questions": 0,
         "second_looks": 0,
-        "redis_memory_share": 0,
+        "redis_memory_ratio": 0,
         "workers": 0,
         "open_incidents": 0,
         "held_reviews": 0,
+        "refused_requests_total/method": 0,
+        "refused_requests_total/path": 0,
+        "refused_requests_total/secret": 0,
+        "verification_requests_total": 0,
+        "verification_results_total/answered": 0,
+        "verification_results_total/failed": 0,
+        "verification_results_total/omitted": 0,
+        "reconciliation_results_total/finished": 0,
+        "reconciliation_results_total/given_up": 0,
+        "reconciliation_differences_total": 0,
+    }
+
+
+async def test_the_names_and_types_are_what_prometheus_wants(service: Client, store: Store) -> None:
+    promtool = program("promtool")
+    await a_small_story(service, store)
+    await add_endpoint(store)
+    await samples_once(service, {"deliveries_total/accepted": 4})
+    shown = await (await service.get("/metrics")).read()
+    check = await asyncio.create_subprocess_exec(promtool, "check", "metrics", stdin=PIPE, stdout=PIPE, stderr=STDOUT)
+    said, _ = await check.communicate(shown)
+    assert (check.returncode, said) == (0, b"")
+
+
+async def add_endpoint(store: Store, state: State = State.ACTIVE) -> None:
+    await endpoints.add(
+        store, Endpoint(id="ep1", url="https://example.com", secrets=(), created_at=1, state=state), BEGINNING
+    )
+
+
+async def test_it_is_shown_how_endpoints_stand(service: Client, store: Store) -> None:
+    await add_endpoint(store, State.DISABLED)
+    now = await store.now()
+    facts = {"delivered": 7, "failed": 3, "failing_since": now - 90_000}
+    await store.redis.execute_command("HSET", keys.endpoint("ep1", "facts"), *chain(*facts.items()))
+    await send(service, make_body(make_review()))
+    await Drainer(store, Policy()).run()
+    found = {name: value for name, value in (await samples(service)).items() if name.startswith("endpoint")}
+    assert 90 <= found.pop("endpoint_failing_seconds/ep1") < 95
+    assert 0 < found.pop("endpoint_lag_seconds/ep1") < 60
+    assert found == {
+        "endpoint_state/ep1/active": 0,
+        "endpoint_state/ep1/paused": 0,
+        "endpoint_state/ep1/disabled": 1,
+        "endpoint_state/ep1/cursor_expired": 0,
+        "endpoint_deliveries_total/ep1/delivered": 7,
+        "endpoint_deliveries_total/ep1/failed": 3,
+        "endpoint_parked_events/ep1": 0,
     }
 
 

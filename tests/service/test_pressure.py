@@ -80,7 +80,7 @@ async def test_readiness_and_metrics_say_that_it_is_the_memory(
     (share,) = [
         float(line.split()[1])
         for line in (await (await service.get("/metrics")).text()).splitlines()
-        if line.startswith("reviewmirror_redis_memory_share ")
+        if line.startswith("reviewmirror_redis_memory_ratio ")
     ]
     assert 0.9 < share < 1
     filled_redis.configure("maxmemory", 0)

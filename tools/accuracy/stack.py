@@ -274,7 +274,7 @@ def _outcome(stack: Stack, partoo: _Partoo, summary: dict[str, Any], disruptions
         differing_histories=found["history"]["differing"],
         deliveries=summary["deliveries"],
         returns=summary["events"]["returned"],
-        api_requests=round(_metrics(stack).get('verification_total{step="requests"}', 0)),
+        api_requests=round(_metrics(stack).get("verification_requests_total", 0)),
         disruptions=disruptions,
         lost=summary["lost"],
     )

@@ -280,7 +280,7 @@ async def test_the_worker_asks_by_itself_once_the_delay_is_over(
 
         await wait_until(is_missing)
     metrics = await (await service.get("/metrics")).text()
-    assert 'reviewmirror_verification_total{step="answered"} 1.0' in metrics
+    assert 'reviewmirror_verification_results_total{result="answered"} 1.0' in metrics
 
 
 async def test_questions_that_come_one_after_the_other_are_gathered_for_the_delay(
