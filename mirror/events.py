@@ -9,8 +9,9 @@ import msgspec
 
 from mirror.clock import iso
 from mirror.domain.changes import BEGINNINGS
-from mirror.domain.feed import FORGOTTEN, REPLAYED, Entry, Shown
+from mirror.domain.feed import FORGOTTEN, Entry, Shown
 from mirror.domain.inbox import received_at
+from mirror.domain.outgoing import event_id
 from mirror.domain.review import text_field
 from mirror.views import change_view
 
@@ -49,12 +50,8 @@ def event_of(shown: Shown) -> CloudEvent:
     entry = shown.entry
     if entry.facts is not None:
         return _event_of_facts(entry, entry.facts)
-    event_id = f"{entry.review_id}-{entry.version}"
-    if entry.kind == REPLAYED:
-        # A replay tells a version anew: whoever has seen the version must not take it for known.
-        event_id += f"-replayed-{entry.position}"
     return CloudEvent(
-        id=event_id,
+        id=event_id(entry.kind, entry.review_id, entry.version, entry.position),
         source="/reviews",
         type=f"{TYPE_PREFIX}review.{entry.kind}",
         subject=str(entry.review_id),
@@ -80,7 +77,7 @@ def _data(shown: Shown) -> dict[str, Any]:
 def _event_of_facts(entry: Entry, facts: dict[str, Any]) -> CloudEvent:
     group = entry.kind.partition(".")[0]
     return CloudEvent(
-        id=f"{entry.kind}-{entry.position}",
+        id=event_id(entry.kind, 0, 0, entry.position, about_review=False),
         source=f"/{group}s",
         type=f"{TYPE_PREFIX}{entry.kind}",
         subject=str(facts.get("scope", group)),

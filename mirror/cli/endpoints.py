@@ -254,7 +254,7 @@ async def _replay(store: Store, _settings: Settings, options: argparse.Namespace
     except CursorExpiredError:
         kept = iso(bounds.first.at) if bounds.first is not None else "now"
         return arguments.misused(f"--since: the feed keeps what happened since {kept}")
-    endpoint = await endpoints.change(store, options.id, lambda one: one, min(cursor, bounds.last))
+    endpoint = await endpoints.change(store, options.id, cursor=min(cursor, bounds.last))
     return _told(endpoint, options, f"sends again what happened since {iso(options.since)}")
 
 
@@ -269,9 +269,9 @@ async def _take_out(store: Store, options: argparse.Namespace, parts: tuple[str,
         items = [item for item in await read(store, endpoint.id) if item.event_id == options.event]
         if items:
             # The sender begins anew before and after, so that it neither writes over this nor sends from memory.
-            await endpoints.change(store, endpoint.id, lambda one: one)
+            await endpoints.change(store, endpoint.id, anew=True)
             await endpoints.take_out(store, endpoint.id, part, items, again=again)
-            await endpoints.change(store, endpoint.id, lambda one: one)
+            await endpoints.change(store, endpoint.id, anew=True)
             return _told(endpoint, options, f"{options.event} is {'sent again' if again else 'given up'}")
     return arguments.misused(f"{options.event} is not {' or '.join(parts)} at {endpoint.id}")
 

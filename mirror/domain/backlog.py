@@ -4,76 +4,80 @@ import heapq
 from collections import deque
 from collections.abc import Iterator
 
-from mirror.domain.feed import FORGOTTEN, Position
 from mirror.domain.outgoing import Item
 
-_VANISHED, _REAPPEARED, _UPDATED = "vanished", "reappeared", "updated"
+_VANISHED = "vanished"
+_Heap = list[tuple[int, int, Item]]
 
 
 class Backlog:
-    """Of each subject one queue, of which only the first may be on its way."""
+    """Of each subject one queue, of which only the first may be on its way. `held`: disappearances that wait."""
 
     def __init__(self) -> None:
         self._queues: dict[int | str, deque[Item]] = {}
-        self._due: list[tuple[int, int, Item]] = []
+        # What is due when. Of a held disappearance it must also be known whether the review is back.
+        self._due: _Heap = []
+        self._held: _Heap = []
         self._on_their_way: set[str] = set()
         self._number = 0
         self.size = 0
+        self.held = 0
 
-    def add(self, item: Item, *, changed: bool = True) -> list[Item]:
-        """Put an event behind those of its review; returns those, perhaps itself, that need not be told any more.
-
-        `changed`: a reappearance is not as the review was before. Where nobody was told of the disappearance, that is
-        an update.
-        """
+    def add(self, item: Item) -> None:
+        """Put an event behind those of its review."""
         queue = self._queues.setdefault(item.subject, deque())
-        if item.kind == FORGOTTEN:
-            dropped = [one for one in queue if one.position not in self._on_their_way]
-            for one in dropped:
-                queue.remove(one)
-            self.size -= len(dropped)
-            self._append(queue, item)
-            return dropped
-        if item.kind == _REAPPEARED and (place := self._held(queue, item)) is not None:
-            dropped = [queue.pop() for _ in range(len(queue) - place)]
-            self.size -= len(dropped)
-            if changed:
-                item.kind = _UPDATED
-                self._append(queue, item)
-                return dropped
-            if not queue:
-                del self._queues[item.subject]
-            return [*dropped, item]
-        self._append(queue, item)
-        return []
+        queue.append(item)
+        self._count(item, 1)
+        if queue[0] is item:
+            self._schedule(item)
 
-    def _held(self, queue: "deque[Item]", back: Item) -> int | None:
-        """Find a disappearance that nobody is to be told of, as the review is back before its time.
+    def erase(self, review_id: int) -> list[Item]:
+        """Take out what is not on its way of a review that was erased, and return it."""
+        queue = self._queues.get(review_id, deque())
+        keep = 1 if queue and queue[0].position in self._on_their_way else 0
+        return self._cut(review_id, queue, keep)
 
-        Everything behind it belongs to the same absence.
+    def heal(self, review_id: int, back_at: int) -> list[Item] | None:
+        """Take back a held disappearance, as the review was back before its time: at `back_at` (ms since 1970 UTC).
+
+        Returns what need not be told any more: it, and all behind it, which belongs to the same absence. None where
+        the disappearance was told, or is to be told.
         """
-        back_at = Position.read(back.position).at
+        queue = self._queues.get(review_id, deque())
         for place in reversed(range(len(queue))):
             item = queue[place]
             if item.kind == _VANISHED:
                 untold = item.position not in self._on_their_way and not item.failures
-                return place if untold and back_at < item.next_at else None
+                return self._cut(review_id, queue, place) if untold and back_at < item.held_until else None
         return None
 
-    def _append(self, queue: "deque[Item]", item: Item) -> None:
-        queue.append(item)
-        self.size += 1
-        if queue[0] is item:
-            self._schedule(item)
+    def _cut(self, subject: int | str, queue: "deque[Item]", keep: int) -> list[Item]:
+        dropped = [queue.pop() for _ in range(len(queue) - keep)]
+        for item in dropped:
+            self._count(item, -1)
+        if not queue:
+            self._queues.pop(subject, None)
+        return dropped
+
+    def _count(self, item: Item, step: int) -> None:
+        self.size += step
+        self.held += step if item.held_until else 0
 
     def _schedule(self, item: Item) -> None:
         self._number += 1
-        heapq.heappush(self._due, (item.next_at, self._number, item))
+        heap = self._held if item.held_until and not item.failures else self._due
+        heapq.heappush(heap, (item.next_at, self._number, item))
 
-    def take(self, now: int) -> Item | None:
-        """Take the next event that may be sent at `now` (ms); it is on its way until it is `done` or `failed`."""
-        while self._due and self._due[0][0] <= now:
-            next_at, _, item = heapq.heappop(self._due)
+    def take(self, now: int, *, all_known: bool = True) -> Item | None:
+        """Take the next event that may be sent at `now` (ms); it is on its way until it is `done` or `failed`.
+
+        `all_known`: everything that has happened was added, so a review whose disappearance is due is not back.
+        """
+        return self._take(self._due, now) or (self._take(self._held, now) if all_known else None)
+
+    def _take(self, heap: _Heap, now: int) -> Item | None:
+        while heap and heap[0][0] <= now:
+            next_at, _, item = heapq.heappop(heap)
             queue = self._queues.get(item.subject)
             if queue and queue[0] is item and item.next_at == next_at and item.position not in self._on_their_way:
                 self._on_their_way.add(item.position)
@@ -82,16 +86,16 @@ class Backlog:
 
     def next_at(self) -> int | None:
         """Tell when the next event may be sent, None if none waits."""
-        return self._due[0][0] if self._due else None
+        return min((heap[0][0] for heap in (self._due, self._held) if heap), default=None)
 
     def done(self, item: Item) -> None:
         """Take out what was delivered, or is given up, and let the next of its review go."""
         self._on_their_way.discard(item.position)
         queue = self._queues.get(item.subject)
-        if queue is None or item not in queue:
+        if not queue or queue[0] is not item:
             return
-        queue.remove(item)
-        self.size -= 1
+        queue.popleft()
+        self._count(item, -1)
         if queue:
             self._schedule(queue[0])
         else:

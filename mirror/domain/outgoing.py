@@ -12,6 +12,8 @@ from enum import StrEnum
 
 import msgspec
 
+from mirror.domain.feed import REPLAYED
+
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what every secret begins with
 SECRET_BYTES = 32
 # For how long a secret that was replaced still signs.
@@ -51,7 +53,7 @@ class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Where events are sent, and which: empty filters let everything through. Times are ms since 1970 UTC.
 
     `hold_vanished`: a disappearance is told only once it has lasted for so many milliseconds. `revision` counts the
-    changes of this configuration.
+    changes of this configuration; `epoch` those of its cursor and its items by anybody but its sender.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     state: State = State.ACTIVE
     reason: str = ""
     revision: int = 1
+    epoch: int = 0
 
     def wants(self, kind: str) -> bool:
         return not self.kinds or kind in self.kinds
@@ -128,8 +131,9 @@ def retry_delay(failures: int, jitter: float) -> int:
 class Item(msgspec.Struct, kw_only=True, omit_defaults=True):
     """An event that is on its way to an endpoint. `position` is its place in the feed, as text.
 
-    `next_at`: not before then (ms since 1970 UTC). `failures`: attempts that failed. `refused_since`: since when the
-    receiver has refused it; 0: it has not.
+    `next_at`: not before then (ms since 1970 UTC). `held_until`: of a disappearance that is told only if it lasts until
+    then. `told_as`: the kind that it is told as, if not its own. `failures`: attempts that failed. `refused_since`:
+    since when the receiver has refused it; 0: it has not.
     """
 
     position: str
@@ -139,6 +143,8 @@ class Item(msgspec.Struct, kw_only=True, omit_defaults=True):
     delivery_id: str = ""
     facts: dict[str, object] | None = None
     next_at: int = 0
+    held_until: int = 0
+    told_as: str = ""
     failures: int = 0
     refused_since: int = 0
     last_status: int = 0
@@ -150,4 +156,13 @@ class Item(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     @property
     def event_id(self) -> str:
-        return f"{self.review_id}-{self.version}" if self.facts is None else f"{self.kind}-{self.position}"
+        return event_id(self.kind, self.review_id, self.version, self.position, about_review=self.facts is None)
+
+
+def event_id(kind: str, review_id: int, version: int, position: object, *, about_review: bool = True) -> str:
+    """Name an event by what happened, so that it has the same name however often, and whatever way, it is told."""
+    if not about_review:
+        return f"{kind}-{position}"
+    # A replay tells a version anew: whoever has seen the version must not take it for known.
+    again = f"-{REPLAYED}-{position}" if kind == REPLAYED else ""
+    return f"{review_id}-{version}{again}"

@@ -52,7 +52,7 @@ def is_public(address: str) -> bool:
         inner = found.ipv4_mapped or found.sixtofour or _nat64(found)
         if inner is not None:
             return is_public(str(inner))
-    return found.is_global and not found.is_multicast
+    return found.is_global and not found.is_multicast and not found.is_reserved
 
 
 def is_private_literal(url: str) -> bool:
@@ -72,9 +72,10 @@ def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 class OutgoingClient:
     """Posts events. `allow_private` also lets it connect to addresses that are not public."""
 
-    def __init__(self, *, allow_private: bool, connections: int = 100, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, *, allow_private: bool, timeout_s: float = TIMEOUT_S) -> None:
         factory: Callable[[Any], socket.socket] = socket_to_anybody if allow_private else socket_to_public
-        connector = aiohttp.TCPConnector(limit=connections, socket_factory=factory, keepalive_timeout=30)
+        # No limit over all endpoints: each has a few on its way, and those of one that hangs must not keep others out.
+        connector = aiohttp.TCPConnector(limit=0, socket_factory=factory, keepalive_timeout=30)
         self._timeout_s = timeout_s
         self._session = aiohttp.ClientSession(
             connector=connector,

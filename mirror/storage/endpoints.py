@@ -88,21 +88,33 @@ async def add(store: Store, endpoint: Endpoint, cursor: Position) -> None:
 
 
 async def change(
-    store: Store, endpoint_id: str, changed: Callable[[Endpoint], Endpoint], cursor: Position | None = None
+    store: Store,
+    endpoint_id: str,
+    changed: Callable[[Endpoint], Endpoint] = lambda one: one,
+    cursor: Position | None = None,
+    *,
+    anew: bool = False,
 ) -> Endpoint:
     """Change an endpoint's configuration; its sender begins anew, from `cursor` where one is given.
 
+    `anew`: what the sender has not written yet is not to be written any more, as it is not with a cursor either. Then
+    what is pending from there on is dropped, as the feed tells of it again, in its order.
     Raises UnknownEndpointError, or one of `connection.UNAVAILABLE`.
     """
     while True:
         async with store.redis.pipeline(transaction=True) as pipe:
-            await pipe.watch(keys.ENDPOINTS)
+            await pipe.watch(keys.ENDPOINTS, keys.endpoint(endpoint_id, "pending"))
             before = await get(store, endpoint_id)
-            after = msgspec.structs.replace(changed(before), revision=before.revision + 1)
+            waiting = [] if cursor is None else await pending(store, endpoint_id)
+            epoch = before.epoch + (1 if anew or cursor is not None else 0)
+            after = msgspec.structs.replace(changed(before), revision=before.revision + 1, epoch=epoch)
             pipe.multi()
             pipe.execute_command("HSET", keys.ENDPOINTS, endpoint_id, _ENCODE(after))
             if cursor is not None:
                 pipe.set(keys.endpoint(endpoint_id, "cursor"), str(cursor))
+                for item in waiting:
+                    if Position.read(item.position) > cursor:
+                        pipe.execute_command("HDEL", keys.endpoint(endpoint_id, "pending"), item.position)
             if after.state is State.ACTIVE and before.state is not State.ACTIVE:
                 pipe.execute_command("HDEL", keys.endpoint(endpoint_id, "facts"), "failing_since")
             try:
@@ -124,12 +136,17 @@ async def remove(store: Store, endpoint_id: str) -> None:
         await pipe.execute()
 
 
-async def hold(store: Store, endpoint_id: str, holder: str, lease_ms: int = keys.ENDPOINT_LEASE_MS) -> bool:
+async def hold(store: Store, endpoint_id: str, holder: str, lease_ms: int | None = None) -> bool:
     """Take or keep the lease of an endpoint, or give it up with 0 ms; tells whether it is the caller's.
 
     Raises one of `connection.UNAVAILABLE`.
     """
-    return bool(await store.hold(keys=[keys.endpoint(endpoint_id, "lease")], args=[holder, lease_ms]))
+    return bool(
+        await store.hold(
+            keys=[keys.endpoint(endpoint_id, "lease")],
+            args=[holder, keys.ENDPOINT_LEASE_MS if lease_ms is None else lease_ms],
+        )
+    )
 
 
 async def load(store: Store, endpoint_id: str) -> Sending:
@@ -164,7 +181,7 @@ async def flush(store: Store, endpoint: Endpoint, holder: str, news: News) -> bo
     Raises one of `connection.UNAVAILABLE`; writing it again is harmless but for the counts.
     """
     names = [keys.ENDPOINTS, *(keys.endpoint(endpoint.id, part) for part in ("lease", *_PARTS[:-1]))]
-    args = [endpoint.id, holder, str(endpoint.revision), _PACK(news)]
+    args = [endpoint.id, holder, str(endpoint.epoch), _PACK(news)]
     return bool(await store.endpoint_flush(keys=names, args=args))
 
 

@@ -26,20 +26,27 @@ class Follower:
 
     async def run(self) -> None:
         """Look for the feed's end until cancelled."""
-        while True:
-            try:
-                end = (await feed.bounds(self.store)).last
-            except UNAVAILABLE:
-                await asyncio.sleep(_PAUSE_S)
-                continue
-            if end != self._end:
-                self._end = end
-                self._news.set()
-                self._news = asyncio.Event()
-            await asyncio.sleep(INTERVAL_S)
+        try:
+            while True:
+                try:
+                    end = (await feed.bounds(self.store)).last
+                except UNAVAILABLE:
+                    await asyncio.sleep(_PAUSE_S)
+                    continue
+                if end != self._end:
+                    self._end = end
+                    self._news.set()
+                    self._news = asyncio.Event()
+                await asyncio.sleep(INTERVAL_S)
+        finally:
+            self._end = None
 
     def has_more(self, after: Position) -> bool:
         return self._end is not None and self._end > after
+
+    def has_all(self, until: Position) -> bool:
+        """Tell whether nothing follows a position, as far as is known."""
+        return self._end is not None and self._end <= until
 
     async def wait(self) -> None:
         """Wait until the feed ends elsewhere than it does now."""

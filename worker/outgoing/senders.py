@@ -6,14 +6,15 @@ from contextlib import suppress
 
 import structlog
 
-from mirror.domain.outgoing import State
+from mirror.domain.outgoing import Endpoint, State
 from mirror.outgoing.client import TIMEOUT_S, OutgoingClient
 from mirror.storage import endpoints
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from mirror.tasks import end
 from worker.outgoing.follower import Follower
-from worker.outgoing.sender import LostError, Means, Sender
+from worker.outgoing.progress import LostError
+from worker.outgoing.sender import Means, Sender
 
 # How often endpoints are looked for, and leases renewed.
 INTERVAL_S = 1.0
@@ -53,33 +54,37 @@ class Senders:
     async def stop(self) -> None:
         """Let what is on its way end, write down what became of it, and give up the leases."""
         self._stopping = True
-        stopped = list(self._running)
-        await asyncio.gather(*(self._stop(endpoint_id) for endpoint_id in stopped))
+        stopped = dict(self._running)
+        for sender, _ in stopped.values():
+            sender.stop()
+        if stopped:
+            await asyncio.wait([task for _, task in stopped.values()], timeout=STOP_PATIENCE_S)
+            await end(*(task for _, task in stopped.values()))
         for endpoint_id in stopped:
             with suppress(*UNAVAILABLE):
                 await endpoints.hold(self._store, endpoint_id, self._means.holder, 0)
 
     async def _look(self) -> None:
+        """Renew the leases, and start and stop senders; waits for none of them, so that none holds up another."""
         if self._stopping:
             return
         active = {one.id: one for one in await endpoints.all_endpoints(self._store) if one.state is State.ACTIVE}
         for endpoint_id, (sender, task) in list(self._running.items()):
-            if active.get(endpoint_id) != sender.endpoint or task.done():
-                await self._stop(endpoint_id)
-        for endpoint in active.values():
-            if not await endpoints.hold(self._store, endpoint.id, self._means.holder):
-                await self._stop(endpoint.id)
-            elif endpoint.id not in self._running and not self._stopping:
-                sender = Sender(self._means, endpoint)
-                self._running[endpoint.id] = sender, asyncio.create_task(self._send(sender))
+            if task.done():
+                del self._running[endpoint_id]
+            elif active.get(endpoint_id) != sender.endpoint:
+                sender.stop()
+        for endpoint_id in {*active, *self._running}:
+            held = await endpoints.hold(self._store, endpoint_id, self._means.holder)
+            if endpoint_id in self._running:
+                if not held:
+                    self._running[endpoint_id][0].stop()
+            elif held and not self._stopping:
+                self._start(active[endpoint_id])
 
-    async def _stop(self, endpoint_id: str) -> None:
-        running = self._running.pop(endpoint_id, None)
-        if running is not None:
-            sender, task = running
-            sender.stop()
-            await asyncio.wait({task}, timeout=STOP_PATIENCE_S)
-            await end(task)
+    def _start(self, endpoint: Endpoint) -> None:
+        sender = Sender(self._means, endpoint)
+        self._running[endpoint.id] = sender, asyncio.create_task(self._send(sender))
 
     async def _send(self, sender: Sender) -> None:
         try:

@@ -1,19 +1,19 @@
 -- Writes how far the sending to an endpoint has come, in one step; refused to whoever does not hold its lease any more,
--- or whose idea of its configuration is old.
+-- or whose idea of its cursor and its items is old.
 -- KEYS: endpoints, lease, cursor, pending, parked, facts, answers
--- ARGV: endpoint id, who holds the lease, revision, then one msgpack map:
+-- ARGV: endpoint id, who holds the lease, epoch, then one msgpack map:
 --   cursor ('' to leave it), put and park (place -> item), drop (places), counts (name -> increment),
 --   facts (name -> value), answers (JSON each), answers_kept, parked_kept
 -- Returns 1 when it was written, 0 when not.
 local ENDPOINTS, LEASE, CURSOR, PENDING, PARKED, FACTS, ANSWERS = unpack(KEYS)
-local ID, HOLDER, REVISION = unpack(ARGV)
+local ID, HOLDER, EPOCH = unpack(ARGV)
 local news = cmsgpack.unpack(ARGV[4])
 
 local endpoint = redis.call('HGET', ENDPOINTS, ID)
 if redis.call('GET', LEASE) ~= HOLDER or not endpoint then
     return 0
 end
-if tostring(cjson.decode(endpoint).revision or 1) ~= REVISION then
+if tostring(cjson.decode(endpoint).epoch or 0) ~= EPOCH then
     return 0
 end
 if news.cursor ~= '' then

@@ -48,7 +48,7 @@ def test_of_each_review_one_is_on_its_way_and_the_order_holds(
 
 def held(number: int) -> Item:
     vanished = item(number, 34, "vanished")
-    vanished.next_at = 100
+    vanished.next_at = vanished.held_until = 100
     return vanished
 
 
@@ -56,15 +56,16 @@ def test_a_return_before_its_time_takes_the_disappearance_back() -> None:
     backlog = Backlog()
     backlog.add(held(1))
     backlog.add(item(2, 34))
-    assert {one.version for one in backlog.add(item(3, 34, "reappeared"), changed=False)} == {1, 2, 3}
-    assert backlog.size == 0
+    assert {one.version for one in backlog.heal(34, 99) or ()} == {1, 2}
+    assert (backlog.size, backlog.held) == (0, 0)
     assert backlog.take(1_000) is None
 
 
 def test_a_return_after_its_time_is_told_behind_it() -> None:
     backlog = Backlog()
     backlog.add(held(1))
-    assert backlog.add(item(200, 34, "reappeared"), changed=False) == []
+    assert backlog.heal(34, 100) is None
+    backlog.add(item(200, 34, "reappeared"))
     first = backlog.take(1_000)
     assert first is not None
     assert first.kind == "vanished"
@@ -77,13 +78,26 @@ def test_a_disappearance_that_was_tried_is_not_taken_back() -> None:
     assert tried is not None
     tried.failures, tried.next_at = 1, 500
     backlog.failed(tried)
-    assert backlog.add(item(50, 34, "reappeared"), changed=False) == []
+    assert backlog.heal(34, 50) is None
+
+
+def test_a_disappearance_that_is_due_waits_until_it_is_known_whether_the_review_is_back() -> None:
+    backlog = Backlog()
+    backlog.add(held(1))
+    backlog.add(item(2, 35))
+    others = backlog.take(100, all_known=False)
+    assert others is not None
+    assert others.review_id == 35
+    assert backlog.take(100, all_known=False) is None
+    assert backlog.take(99) is None
+    assert backlog.take(100) is not None
 
 
 def test_a_demand_to_forget_goes_before_all_that_waits() -> None:
     backlog = Backlog()
     backlog.add(held(1))
-    assert [one.version for one in backlog.add(item(2, 34, "forgotten"))] == [1]
+    assert [one.version for one in backlog.erase(34)] == [1]
+    backlog.add(item(2, 34, "forgotten"))
     first = backlog.take(0)
     assert first is not None
     assert first.kind == "forgotten"

@@ -339,3 +339,116 @@ async def test_a_sender_that_stops_in_order_repeats_nothing(store: Store) -> Non
         assert sorted(receiver.ids) == sorted(f"{number}-1" for number in range(20))
         standing = await endpoints.standing(store, await endpoints.get(store, "ep_1"), now_ms())
         assert (standing.lag_events, standing.delivered) == (0, 20)
+
+
+async def flicker(store: Store, review_id: int, gone_at: int, back_at: int, **new: Any) -> None:
+    """Have a review, seen an hour before, vanish and come back at moments in ms."""
+    live = make_review(review_id)
+    await apply(store, (review_id, gone_at - HOUR, make_body(live)))
+    await apply(store, (review_id, gone_at, make_body(make_deletion(live, None))))
+    await apply(store, (review_id, back_at, make_body(live | new)))
+
+
+async def test_who_asked_for_disappearances_alone_hears_of_none_that_healed(store: Store) -> None:
+    clock = Clock()
+    start = now_ms()
+    async with receiving() as receiver, sending(store, clock=clock):
+        await add_endpoint(store, receiver.url, hold_vanished=2 * HOUR, kinds=("vanished",))
+        await flicker(store, 34, start - 3 * HOUR, start - 2 * HOUR)
+        await flicker(store, 35, start - 5 * HOUR, start - 2 * HOUR)
+        clock.ahead = 3 * HOUR
+        await until(lambda: receiver.taken)
+        await asyncio.sleep(0.3)
+    assert receiver.ids == ["35-2"]
+
+
+async def test_what_healed_while_no_worker_ran_is_told_to_nobody(store: Store) -> None:
+    clock = Clock()
+    start = now_ms()
+    live = make_review(34)
+    async with receiving() as receiver:
+        await add_endpoint(store, receiver.url, hold_vanished=2 * HOUR)
+        async with sending(store, clock=clock):
+            await apply(store, (34, start - 2 * HOUR, make_body(live)))
+            await apply(store, (34, start - HOUR, make_body(make_deletion(live, None))))
+            await until(lambda: receiver.taken)
+        await apply(store, (34, start, make_body(live)))
+        clock.ahead = 2 * HOUR
+        async with sending(store, clock=clock):
+            await apply(store, (35, start, make_body(make_review(35))))
+            await until(lambda: "35-1" in receiver.ids)
+            await asyncio.sleep(0.3)
+    assert receiver.ids == ["34-1", "35-1"]
+
+
+async def test_what_is_told_as_an_update_to_one_is_told_as_a_return_to_others(store: Store) -> None:
+    start = now_ms()
+    async with receiving() as patient, receiving() as eager, sending(store):
+        await add_endpoint(store, patient.url, "ep_a", hold_vanished=2 * HOUR)
+        await add_endpoint(store, eager.url, "ep_b")
+        await flicker(store, 34, start - HOUR, start - HOUR // 2, rating=5, update_date="2025-09-05T00:00:00Z")
+        await until(lambda: len(patient.taken) == 2 and len(eager.taken) == 3)
+    assert [event["type"].rpartition(".")[2] for event in eager.taken] == ["first_seen", "vanished", "reappeared"]
+    assert [event["type"].rpartition(".")[2] for event in patient.taken] == ["first_seen", "updated"]
+    assert eager.taken[2]["data"]["missing_for"] == 1800
+
+
+async def test_stopping_while_something_fails_repeats_nothing_that_was_taken_behind_it(store: Store) -> None:
+    async with receiving() as receiver:
+        receiver.reply = lambda _request, event: 500 if event["subject"] == "1" else 200
+        await add_endpoint(store, receiver.url)
+        async with sending(store):
+            await edit(store, 1, 3, 4)
+            await edit(store, 2, 3)
+            await until(lambda: receiver.ids == ["2-1"])
+        receiver.reply = lambda _request, _event: 200
+        async with sending(store):
+            await until(lambda: len(receiver.taken) == 3)
+            await asyncio.sleep(0.3)
+    assert receiver.ids == ["2-1", "1-1", "1-2"]
+
+
+async def test_changing_an_endpoint_repeats_nothing(store: Store) -> None:
+    async with receiving() as receiver, sending(store):
+        await add_endpoint(store, receiver.url)
+        for number in range(30):
+            await edit(store, number, 3)
+            await endpoints.change(store, "ep_1")
+        await until(lambda: len(receiver.taken) == 30)
+        await asyncio.sleep(0.5)
+    assert sorted(receiver.ids) == sorted(f"{number}-1" for number in range(30))
+
+
+async def test_a_replay_tells_of_each_review_in_order_also_of_what_was_pending(store: Store) -> None:
+    async with receiving() as receiver, sending(store):
+        receiver.reply = lambda _request, event: 500 if event["id"] == "34-3" else 200
+        await add_endpoint(store, receiver.url)
+        await edit(store, 34, 3, 4, 5)
+        await until(lambda: receiver.ids == ["34-1", "34-2"])
+
+        async def pending() -> Any:
+            return await endpoints.pending(store, "ep_1")
+
+        await wait_until(pending)
+        receiver.reply = lambda _request, _event: 200
+        receiver.taken.clear()
+        await endpoints.change(store, "ep_1", cursor=Position(0))
+        await until(lambda: len(receiver.taken) >= 3)
+        await asyncio.sleep(0.3)
+    assert receiver.ids == ["34-1", "34-2", "34-3"]
+
+
+async def test_an_endpoint_that_hangs_does_not_keep_another_from_its_lease(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "ENDPOINT_LEASE_MS", 400)
+    async with receiving() as good, receiving() as bad, sending(store):
+        bad.reply = lambda request, _event: hang(request)
+        await add_endpoint(store, bad.url, "ep_bad")
+        await add_endpoint(store, good.url, "ep_good")
+        await edit(store, 34, 3)
+        await until(lambda: bad.attempts and good.taken)
+        await endpoints.change(store, "ep_bad")  # its sender has to wait for the answer before it begins anew
+        for _ in range(8):
+            assert not await endpoints.hold(store, "ep_good", "another", 1)
+            await asyncio.sleep(0.1)
