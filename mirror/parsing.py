@@ -77,6 +77,20 @@ def url(text: str) -> str:
     return text
 
 
+def postgres_url(text: str) -> str:
+    """Read the URL of a Postgres database; libpq reads its options. Raises ValueError, which repeats no password."""
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError:
+        raise ValueError("must be a valid URL; percent-encode special characters in the password") from None
+    if re.search(r"\s", text) or parts.scheme not in {"postgres", "postgresql"}:
+        raise ValueError("must be a URL that starts with postgres:// or postgresql://")
+    if not parts.path.strip("/"):
+        raise ValueError("must name a database: postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    return text
+
+
 def secrets(text: str) -> tuple[str, ...]:
     """Read secrets of the webhook separated by commas. Raises ValueError."""
     try:

@@ -35,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_tls_verify: bool
     redis_max_connections: int
     redis_data_dir: str
+    database_url: str | None
     partoo_env: str
     partoo_public_keys: tuple[PublicKey, ...]
     partoo_webhook_secret: tuple[str, ...] | None

@@ -54,6 +54,13 @@ VARIABLES = (
     ),
     Variable("REDIS_DATA_DIR", "data/redis", str, "Folder of the embedded Redis (its append-only file and socket)."),
     Variable(
+        "DATABASE_URL",
+        "",
+        parsing.postgres_url,
+        "Postgres in which a worker keeps tables of the mirror for analysts: postgres:// or postgresql://; TLS as the "
+        "URL says (?sslmode=require). Needs requirements-postgres.txt. Empty: none.",
+    ),
+    Variable(
         "PARTOO_ENV",
         "production",
         parsing.one_of("production", "sandbox"),

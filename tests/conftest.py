@@ -22,6 +22,8 @@ from service.server import RUNNER_OPTIONS
 from tests.support import Client, make_settings
 from worker import supervisor
 
+pytest_plugins = ["tests.postgres_support"]
+
 StartService = Callable[..., Awaitable[Client]]
 StartWorker = Callable[..., Awaitable["asyncio.Task[None]"]]
 

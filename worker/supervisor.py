@@ -5,6 +5,7 @@ cool-off for one that keeps ending; so a new worker is built here, on new connec
 """
 
 import asyncio
+import importlib.util
 import os
 import random
 import secrets
@@ -23,7 +24,7 @@ from mirror.bootstrap import tune_gc
 from mirror.outgoing.client import OutgoingClient
 from mirror.partoo.api import PartooApi
 from mirror.partoo.limiter import Limiter
-from mirror.settings import Settings
+from mirror.settings import Settings, SettingsError
 from mirror.stopping import on_stop
 from mirror.storage import keys, workers
 from mirror.storage.connection import UNAVAILABLE, connect
@@ -59,6 +60,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 async def run(settings: Settings, redis_url: str) -> int:
     """Work until told to stop; returns the exit status."""
+    _check_postgres(settings)
     stop = asyncio.Event()
     on_stop(stop.set)
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
@@ -67,6 +69,11 @@ async def run(settings: Settings, redis_url: str) -> int:
     await supervise(settings, redis_url, name, stop)
     log.info("worker.stopped", worker=name)
     return 0
+
+
+def _check_postgres(settings: Settings) -> None:
+    if settings.database_url is not None and importlib.util.find_spec("psycopg") is None:
+        raise SettingsError("DATABASE_URL", "is set, but psycopg is missing: pip install -r requirements-postgres.txt")
 
 
 async def supervise(settings: Settings, redis_url: str, name: str, stop: asyncio.Event) -> None:
@@ -113,6 +120,7 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
     working = asyncio.create_task(worker.async_run())
     beating = asyncio.create_task(_beat(store, name, probe))
     sending = asyncio.create_task(_send(store, senders))
+    sinking = [] if settings.database_url is None else [asyncio.create_task(_sink(store, settings.database_url))]
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, beating, sending, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -128,7 +136,7 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
             reconciler.stop()
         await asyncio.gather(_finish_jobs(worker, drainer), senders.stop())
     finally:
-        await end(working, beating, sending, stopping, *worker.tasks.values())
+        await end(working, beating, sending, stopping, *sinking, *worker.tasks.values())
         await session.close()
         await client.close()
         await probe.close()
@@ -200,6 +208,16 @@ async def _send(store: Store, senders: Senders) -> None:
     # They read the clock without waiting.
     await store.now()
     await senders.run()
+
+
+async def _sink(store: Store, url: str) -> None:
+    """Write to Postgres; whatever becomes of it is no concern of those who apply deliveries."""
+    from worker.postgres.sink import PostgresSink  # noqa: PLC0415 - psycopg is optional
+
+    try:
+        await PostgresSink(store, url).run()
+    except Exception:
+        log.exception("postgres.failed")
 
 
 async def _look(store: Store, probe: WriteProbe) -> None:

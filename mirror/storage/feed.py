@@ -16,7 +16,7 @@ from mirror.storage.store import Store
 
 # Changes of a review that are read along with its record: an entry is rarely further back when it is shown.
 _TAIL = 8
-_Tail = tuple[Record, list[Change]]  # a record, and the last changes of its history, the oldest first
+Tail = tuple[Record, list[Change]]  # a record, and the last changes of its history, the oldest first
 
 
 async def bounds(store: Store) -> Bounds:
@@ -93,11 +93,15 @@ async def show(store: Store, entries: Sequence[Entry]) -> list[Shown]:
     What cannot be read of a review is shown without its change: the entry itself is never left out.
     """
     wanted = sorted({entry.review_id for entry in entries if entry.facts is None and entry.kind != FORGOTTEN})
-    known = dict(zip(wanted, await _tails(store, wanted), strict=True)) if wanted else {}
+    known = dict(zip(wanted, await tails(store, wanted), strict=True)) if wanted else {}
     return [await _show(store, entry, known.get(entry.review_id)) for entry in entries]
 
 
-async def _tails(store: Store, review_ids: Sequence[int]) -> list[_Tail | None]:
+async def tails(store: Store, review_ids: Sequence[int]) -> list[Tail | None]:
+    """Read records with the last changes of their histories; None for what is not mirrored or cannot be read.
+
+    Raises one of `connection.UNAVAILABLE`.
+    """
     async with store.redis.pipeline(transaction=True) as pipe:
         for review_id in review_ids:
             pipe.get(keys.record(review_id))
@@ -106,7 +110,7 @@ async def _tails(store: Store, review_ids: Sequence[int]) -> list[_Tail | None]:
     return [_tail(one, *pair) for one, pair in zip(review_ids, zip(found[::2], found[1::2], strict=True), strict=True)]
 
 
-def _tail(review_id: int, data: object, entries: object) -> _Tail | None:
+def _tail(review_id: int, data: object, entries: object) -> Tail | None:
     try:
         with reading(review_id):
             for answer in (data, entries):
@@ -119,7 +123,7 @@ def _tail(review_id: int, data: object, entries: object) -> _Tail | None:
         return None
 
 
-async def _show(store: Store, entry: Entry, known: _Tail | None) -> Shown:
+async def _show(store: Store, entry: Entry, known: Tail | None) -> Shown:
     if known is None or known[0].forgotten_at is not None:
         return Shown(entry)
     record, tail = known

@@ -102,6 +102,12 @@ RATINGS_PROGRESS = "rm:ratings:progress"
 RATED_BUSINESSES = "rm:ratings:businesses"
 RATINGS_PREFIX = "rm:ratings:of:"
 
+# The Postgres sink. MIRROR_ID: string, who this mirror is, so that its tables are not taken for another's. SINK: how
+# the sink stands, JSON; it ends by itself once no worker has DATABASE_URL any more.
+MIRROR_ID = "rm:mirror_id"
+SINK = "rm:sink"
+SINK_KEPT_MS = 86_400_000
+
 # Indexes: sorted sets of review ids, padded to sort as text, all with score 0.
 PARTNERS = "rm:partners"  # set: the partners seen, to know the indexes by status and partner
 

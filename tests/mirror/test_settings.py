@@ -37,6 +37,13 @@ BAD = {
     "PARTOO_API_RATE": ["0", "-1", "1.5", "many"],
     "VERIFICATION_DELAY": BAD_DURATIONS,
     "API_TOKEN": [*BAD_TOKENS, ",", "one,", ",two", "one,,two", "one,t wo", "one," + "x" * 201, *BAD_NAMED],
+    "DATABASE_URL": [
+        "mysql://host/db",
+        "postgres",
+        "postgresql://host",
+        "postgres://u:p@h:port/db",
+        "postgres://h/a b",
+    ],
     "LOG_LEVEL": ["loud", "10", "notset"],
     "LOG_FORMAT": ["xml", "json,console"],
     "LOG_REVIEW_TEXT": BAD_SWITCHES,
@@ -53,7 +60,7 @@ BAD = {
     "WEB_CONCURRENCY": ["0", "65", "-1", "two"],
     "WORKER_MAX_JOBS": ["0", "1001", "-1", "two"],
 }
-SECRETS = ["REDIS_URL", "PARTOO_PUBLIC_KEYS", "PARTOO_WEBHOOK_SECRET", "PARTOO_API_KEY", "API_TOKEN"]
+SECRETS = ["REDIS_URL", "DATABASE_URL", "PARTOO_PUBLIC_KEYS", "PARTOO_WEBHOOK_SECRET", "PARTOO_API_KEY", "API_TOKEN"]
 
 
 def refusal(environ: dict[str, str]) -> SettingsError:
@@ -73,6 +80,7 @@ def test_without_any_variable_the_defaults_are_those_of_the_contract() -> None:
         redis_tls_verify=True,
         redis_max_connections=5,
         redis_data_dir="data/redis",
+        database_url=None,
         partoo_env="production",
         partoo_public_keys=parse_public_keys(BUILT_IN_KEYS["production"]),
         partoo_webhook_secret=None,

@@ -1,0 +1,1 @@
+"""The Postgres sink: one worker keeps tables of the mirror for analysts. Needs psycopg, an extra."""
