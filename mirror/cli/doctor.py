@@ -12,6 +12,7 @@ from mirror import misspelt
 from mirror.bootstrap import EXIT_FAILED
 from mirror.cli.check import FAIL, OK, WARN, Check
 from mirror.cli.doctor_partoo import check_partoo
+from mirror.cli.doctor_postgres import check_postgres
 from mirror.cli.output import write, write_json
 from mirror.clock import span
 from mirror.settings import Settings
@@ -117,7 +118,8 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
         checks.append(_worker(queue, stored=stored))
     if unclean is not None:
         checks.append(_finding("erased reviews", WARN, unclean, ""))
-    return [*checks, _waiting(queue), _letters(queue), *_corrupt(queue), await check_partoo(store, settings)]
+    checks += [_waiting(queue), _letters(queue), *_corrupt(queue)]
+    return [*checks, await check_partoo(store, settings), await check_postgres(store, settings)]
 
 
 async def _queue(store: Store) -> Queue:

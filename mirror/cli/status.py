@@ -10,7 +10,7 @@ from mirror.clock import iso, span
 from mirror.domain.changes import Certainty
 from mirror.domain.lifecycle import Status
 from mirror.settings import Settings
-from mirror.storage import corrupt, counters, dead_letters, inbox, incidents, reads, verification, workers
+from mirror.storage import corrupt, counters, dead_letters, inbox, incidents, reads, sink, verification, workers
 from mirror.storage.store import Store
 
 NAME = "status"
@@ -57,7 +57,22 @@ async def _facts(store: Store) -> dict[str, Any]:
         "second_looks": await verification.count_second_looks(store),
         "dead_letters": await dead_letters.count(store),
         "corrupt_records": await corrupt.reviews(store),
+        "postgres": await _postgres(store),
         "counters": dict(sorted((await counters.read(store)).items())),
+    }
+
+
+async def _postgres(store: Store) -> dict[str, Any] | None:
+    state = await sink.read_state(store)
+    if state is None:
+        return None
+    lag = await sink.lag(store, state)
+    return {
+        "state": state.state,
+        "failing_since": iso(state.since) if state.since else None,
+        "error": state.error or None,
+        "lag_events": lag.events,
+        "lag_s": lag.age_ms / 1000,
     }
 
 
@@ -83,6 +98,8 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     yield f"dead letters  {facts['dead_letters']}"
     if facts["corrupt_records"]:
         yield f"corrupt       records of reviews {', '.join(str(one) for one in facts['corrupt_records'])}"
+    if facts["postgres"] is not None:
+        yield _postgres_line(facts["postgres"])
     decisions = {
         name.removeprefix("decisions:"): count
         for name, count in facts["counters"].items()
@@ -90,6 +107,13 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     }
     shown = ", ".join(f"{name} {count}" for name, count in decisions.items())
     yield f"applied       {sum(decisions.values())} deliveries" + (f" ({shown})" if shown else "")
+
+
+def _postgres_line(found: dict[str, Any]) -> str:
+    behind = f"{found['lag_events']} events behind" if found["lag_events"] else "up to date"
+    if found["lag_events"]:
+        behind += f", the oldest for {span(round(found['lag_s'] * 1000))}"
+    return f"postgres      {found['state']}, {behind}" + (f": {found['error']}" if found["error"] else "")
 
 
 def _incident_lines(found: list[dict[str, Any]]) -> Iterator[str]:

@@ -49,8 +49,7 @@ class News(msgspec.Struct, kw_only=True):
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How an endpoint stands. `lag_events`: how many events wait for it, as far as they were counted.
 
-    `lag_ms`: how old the oldest of them is that is not held on purpose; `failing_since` is in ms since 1970 UTC, 0 if
-    the last attempt succeeded.
+    `lag_ms`: how old the oldest of them is; `failing_since` is in ms since 1970 UTC, 0 if the last attempt succeeded.
     """
 
     endpoint: Endpoint
@@ -241,5 +240,5 @@ async def standing(store: Store, endpoint: Endpoint, now: int, most_counted: int
 
 
 def _lag(ahead: Sequence[Entry], items: Sequence[Item], now: int) -> int:
-    late = (Position.read(one.position).at for one in items if one.failures or one.next_at <= now)
-    return max(0, now - min((*late, *(one.position.at for one in ahead[:1])), default=now))
+    oldest = [one.position.at for one in ahead[:1]] + [Position.read(one.position).at for one in items[:1]]
+    return max(0, now - min(oldest)) if oldest else 0

@@ -14,6 +14,7 @@ from mirror.domain.changes import Certainty, Kind
 from mirror.domain.outgoing import State
 from mirror.storage.endpoints import Standing
 from mirror.storage.histogram import LABELS
+from mirror.storage.sink import SinkLag, SinkState
 
 # Outcomes of deliveries for which there are alerts.
 OUTCOMES = (
@@ -44,6 +45,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     clock_skew_s: float = 0.0
     endpoints: Sequence[Standing] = ()
     now: int = 0
+    sink: tuple[SinkState, SinkLag] | None = None
 
 
 def fleet_metrics(snapshot: Snapshot | None) -> Iterator[Metric]:
@@ -53,6 +55,8 @@ def fleet_metrics(snapshot: Snapshot | None) -> Iterator[Metric]:
         yield from _counters(snapshot.counts)
         yield from _gauges(snapshot)
         yield from _endpoints(snapshot)
+        if snapshot.sink is not None:
+            yield from _postgres(*snapshot.sink)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:
@@ -85,6 +89,12 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge(
         "clock_skew_seconds", "How far the clock of the answering machine is ahead of Redis's.", snapshot.clock_skew_s
     )
+
+
+def _postgres(state: SinkState, lag: SinkLag) -> Iterator[Metric]:
+    yield _gauge("postgres_up", "Whether a worker can write to Postgres.", int(not state.error))
+    yield _gauge("postgres_lag_events", "Events that are not in Postgres yet; at most 1000 are counted.", lag.events)
+    yield _gauge("postgres_lag_seconds", "Age of the oldest event that is not in Postgres yet.", lag.age_ms / 1000)
 
 
 def _by_certainty(snapshot: Snapshot) -> Metric:

@@ -9,7 +9,18 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from mirror.storage import counters, dead_letters, endpoints, inbox, incidents, reads, server, verification, workers
+from mirror.storage import (
+    counters,
+    dead_letters,
+    endpoints,
+    inbox,
+    incidents,
+    reads,
+    server,
+    sink,
+    verification,
+    workers,
+)
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.probe import WriteProbe
 from mirror.storage.store import Store
@@ -52,6 +63,7 @@ async def _snapshot(store: Store) -> Snapshot:
         store.now(),
     )
     memory = await server.memory(store)
+    state = await sink.read_state(store)
     return Snapshot(
         counts,
         reviews,
@@ -69,6 +81,7 @@ async def _snapshot(store: Store) -> Snapshot:
         # Of what waits for an endpoint only the oldest is looked at.
         endpoints=[await endpoints.standing(store, one, now, 1) for one in await endpoints.all_endpoints(store)],
         now=now,
+        sink=None if state is None else (state, await sink.lag(store, state)),
     )
 
 
