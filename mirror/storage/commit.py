@@ -12,9 +12,9 @@ from mirror.domain.record import Record
 from mirror.domain.review import text_field
 from mirror.domain.settling import Settled
 from mirror.storage import absences, keys
+from mirror.storage.failed_attempts import digest
 from mirror.storage.histogram import bucket
 from mirror.storage.packing import pack
-from mirror.storage.redeliveries import digest
 from mirror.storage.store import Store
 
 _ENCODE = msgspec.json.Encoder().encode

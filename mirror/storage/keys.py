@@ -47,8 +47,8 @@ SECOND_LOOKS = "rm:verify:again"  # sorted set: review id -> when to ask once mo
 API_BUCKET = "rm:api:bucket"  # string: until when Partoo's API is booked, ms; expires by itself (see partoo/limiter)
 API_PAUSE = "rm:api:pause"  # string with a TTL: Partoo has answered 429 and named a time to wait
 
-# One for each body that was offered and not acknowledged: when that was, ms. Used up by its redelivery; should none
-# come, the TTL (REDELIVERY_WINDOW) ends the waiting for it.
+# One for each body whose first attempt failed: when that was, ms. The commit of its redelivery deletes it; if none
+# comes, the TTL (REDELIVERY_WINDOW) does.
 OFFERED_PREFIX = "rm:offered:"
 OFFERS = "rm:offers"  # string with the TTL of the last of them: there may be some
 # Their digests: sorted set by when they end. Beyond OFFERED_KEPT the oldest go: an outage may leave one for each body.

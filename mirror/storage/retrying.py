@@ -11,7 +11,7 @@ from mirror.domain.settling import settle
 from mirror.domain.wire import OtherEvent, UndecodableError, decode
 from mirror.storage import dead_letters, keys
 from mirror.storage.decoding import decode_record
-from mirror.storage.redeliveries import digest
+from mirror.storage.failed_attempts import digest
 from mirror.storage.store import Store
 
 
