@@ -11,6 +11,7 @@ import msgspec
 from mirror import misspelt
 from mirror.bootstrap import EXIT_FAILED
 from mirror.cli.check import FAIL, OK, WARN, Check
+from mirror.cli.doctor_endpoints import check_endpoints
 from mirror.cli.doctor_partoo import check_partoo
 from mirror.cli.doctor_postgres import check_postgres
 from mirror.cli.output import write, write_json
@@ -118,7 +119,7 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
         checks.append(_worker(queue, stored=stored))
     if unclean is not None:
         checks.append(_finding("erased reviews", WARN, unclean, ""))
-    checks += [_waiting(queue), _letters(queue), *_corrupt(queue)]
+    checks += [_waiting(queue), _letters(queue), *_corrupt(queue), *await check_endpoints(store)]
     return [*checks, await check_partoo(store, settings), await check_postgres(store, settings)]
 
 

@@ -224,12 +224,13 @@ async def standing(store: Store, endpoint: Endpoint, now: int, most_counted: int
     position = BEGINNING if cursor is None else Position.read(cursor.decode())
     ahead = await feed.peek(store, position, most_counted)
     items = _items(waiting)
+    late = [item for item in items if item.held_until <= now]  # what is held is not late
     counts = {name.decode(): int(value) for name, value in facts.items()}
     return Standing(
         endpoint=endpoint,
         cursor=str(position),
-        lag_events=min(most_counted, len(ahead) + len(items)),
-        lag_ms=_lag(ahead, items, now),
+        lag_events=min(most_counted, len(ahead) + len(late)),
+        lag_ms=_lag(ahead, late, now),
         pending=len(items),
         parked=parked_count,
         delivered=counts.get("delivered", 0),

@@ -180,6 +180,7 @@ def _endpoints(snapshot: Snapshot) -> Iterator[Metric]:
         sent.add_metric((one.endpoint.id, "failed"), one.failed)
     yield states
     yield sent
+    yield _of_endpoints("lag_events", "Events not sent yet, 1,000 at most.", _behind(snapshot))
     yield _of_endpoints("lag_seconds", "Age of the oldest event not sent yet.", _lags(snapshot))
     yield _of_endpoints("failing_seconds", "For how long nothing has succeeded; 0: the last did.", _failing(snapshot))
     yield _of_endpoints("parked_events", "Events that the receiver has refused for good.", _parked(snapshot))
@@ -190,6 +191,10 @@ def _of_endpoints(name: str, text: str, values: Mapping[str, float]) -> Metric:
     for endpoint, value in values.items():
         family.add_metric((endpoint,), value)
     return family
+
+
+def _behind(snapshot: Snapshot) -> dict[str, float]:
+    return {one.endpoint.id: one.lag_events for one in snapshot.endpoints}
 
 
 def _lags(snapshot: Snapshot) -> dict[str, float]:

@@ -78,8 +78,7 @@ async def _snapshot(store: Store) -> Snapshot:
         held=sum(incident.missing for incident in opened),
         memory_ratio=memory.share,
         clock_skew_s=store.clock.skew_ms() / 1000,
-        # Of what waits for an endpoint only the oldest is looked at.
-        endpoints=[await endpoints.standing(store, one, now, 1) for one in await endpoints.all_endpoints(store)],
+        endpoints=[await endpoints.standing(store, one, now) for one in await endpoints.all_endpoints(store)],
         now=now,
         sink=None if state is None else (state, await sink.lag(store, state)),
     )

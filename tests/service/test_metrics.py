@@ -247,6 +247,7 @@ async def test_it_is_shown_how_endpoints_stand(service: Client, store: Store) ->
         "endpoint_deliveries_total/ep1/delivered": 7,
         "endpoint_deliveries_total/ep1/failed": 3,
         "endpoint_parked_events/ep1": 0,
+        "endpoint_lag_events/ep1": 1,
     }
 
 
