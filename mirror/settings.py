@@ -47,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str
     log_format: str | None
     log_review_text: bool
+    feed_length: int
     outgoing_allow_private: bool
     redelivery_window: int
     reorder_window: int

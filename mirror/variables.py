@@ -121,6 +121,12 @@ VARIABLES = (
         "on writes names and texts of reviews to the log. They are personal data; off logs their length and a hash.",
     ),
     Variable(
+        "FEED_LENGTH",
+        "100000",
+        parsing.number(1_000, 10_000_000),
+        "About how many changes the feed keeps for those who follow it. Each takes some 60 bytes.",
+    ),
+    Variable(
         "OUTGOING_ALLOW_PRIVATE",
         "off",
         parsing.switch,

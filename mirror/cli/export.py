@@ -144,6 +144,7 @@ async def _changes(store: Store, options: argparse.Namespace, after: int) -> Asy
 async def _ratings(store: Store, options: argparse.Namespace) -> AsyncIterator[_Row]:
     while not await ratings.catch_up(store, _STEPS):
         pass
+    now = await store.now()
     names = await ratings.businesses(store) if options.business_id is None else [options.business_id]
     now = await store.now()
     for number, name in enumerate(names):

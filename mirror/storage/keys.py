@@ -81,7 +81,7 @@ WORKER_ALIVE_MS = 20_000  # a worker silent for longer does not count
 WORKER_FORGOTTEN_MS = 86_400_000  # and is dropped from WORKERS after a day
 
 FEED = "rm:feed"  # stream: one entry a change, of all reviews, and one for each incident opened or closed
-FEED_LENGTH = 100_000  # about how many of the newest entries it keeps
+FEED_LENGTH = 100_000  # about how many of the newest entries it keeps, unless the variable of this name says more
 
 IMPORTING = "rm:importing"  # string: an import is under way, or was interrupted
 
