@@ -55,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deletion_grace: int
     delivery_retention: int
     history_retention: int
+    silence_after: int | None
     incident_window: int
     incident_min_reviews: int
     incident_share: float

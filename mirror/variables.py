@@ -177,6 +177,13 @@ VARIABLES = (
         "Nor are fewer than this share of the live reviews that the business or the partner had.",
     ),
     Variable(
+        "SILENCE_AFTER",
+        "",
+        parsing.duration,
+        "After how long without a delivery the mirror says that deliveries stay away. Empty: learned from the last "
+        "eight weeks. 0s: never.",
+    ),
+    Variable(
         "DELIVERY_RETENTION",
         "2d",
         parsing.duration,

@@ -40,6 +40,7 @@ from worker.drain import Drainer
 from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
 from worker.outgoing.senders import Senders
 from worker.reconciliation import Reconciler
+from worker.silence import SilenceWatch
 from worker.verification import Verifier
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
         "drainer": drainer,
         "verifier": verifier,
         "reconciler": reconciler,
+        "silence": SilenceWatch(store, None if verifier is None else verifier.api, settings.silence_after),
         "grace": settings.deletion_grace,
         "history_retention": settings.history_retention,
     }

@@ -10,6 +10,7 @@ from mirror.clock import iso, span
 from mirror.domain.changes import Certainty
 from mirror.domain.lifecycle import Status
 from mirror.domain.outgoing import Endpoint
+from mirror.domain.silence import Reason
 from mirror.endpoint_views import standing_view
 from mirror.settings import Settings
 from mirror.storage import (
@@ -20,17 +21,24 @@ from mirror.storage import (
     inbox,
     incidents,
     reads,
+    silence,
     sink,
     verification,
     workers,
 )
 from mirror.storage.store import Store
+from mirror.views import silence_view
 
 NAME = "status"
 HELP = "show counts by status and certainty, what waits and for how long, workers, incidents, dead letters, endpoints"
 
 # As many as a screen bears.
 SHOWN_INCIDENTS = 10
+_REASONS = {
+    Reason.DEAF: "although reviews have changed at Partoo",
+    Reason.QUIET: "and Partoo has nothing new",
+    Reason.UNKNOWN: "and Partoo could not be asked",
+}
 
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
@@ -73,6 +81,7 @@ async def _facts(store: Store) -> dict[str, Any]:
         "corrupt_records": await corrupt.reviews(store),
         "postgres": await _postgres(store),
         "endpoints": [await _endpoint(store, one, now) for one in await endpoints.all_endpoints(store)],
+        "silence": silence_view(await silence.standing(store), now),
         "counters": dict(sorted((await counters.read(store)).items())),
     }
 
@@ -113,6 +122,7 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     names = ", ".join(facts["workers"])
     last = facts["last_heartbeat_at"]
     yield f"workers       {len(facts['workers'])} ({names})" if names else f"workers       none ({_last_seen(last)})"
+    yield f"deliveries    {_deliveries(facts['silence'])}"
     yield from _incident_lines(facts["open_incidents"])
     yield f"questions     {facts['open_questions']} open, {facts['second_looks']} answered and to be asked once more"
     yield f"dead letters  {facts['dead_letters']}"
@@ -136,6 +146,15 @@ def _postgres_line(found: dict[str, Any]) -> str:
     if found["lag_events"]:
         behind += f", the oldest for {span(round(found['lag_s'] * 1000))}"
     return f"postgres      {found['state']}, {behind}" + (f": {found['error']}" if found["error"] else "")
+
+
+def _deliveries(silence: dict[str, Any]) -> str:
+    if silence["last_delivery_at"] is None:
+        return "not watched yet"
+    usual = silence["usual_longest_gap_s"]
+    learned = "what is usual is not known yet" if usual is None else f"usually {span(round(usual * 1000))} at most"
+    ago = f"the last {span(round(silence['without_delivery_s'] * 1000))} ago ({learned})"
+    return f"stay away: {ago}, {_REASONS[silence['reason']]}" if silence["silent_since"] else ago
 
 
 def _incident_lines(found: list[dict[str, Any]]) -> Iterator[str]:

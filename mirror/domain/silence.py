@@ -17,6 +17,7 @@ Medians, because a week with an incident or a holiday must not count for more th
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from itertools import accumulate
 
 import msgspec
@@ -36,6 +37,30 @@ _TELLING = 8
 _WATCHED = 0.8
 _FEWEST_WEEKS_FOR_RATES = 3
 _DAY_MS = 24 * HOUR_MS
+
+
+class Reason(StrEnum):
+    """What Partoo's own data say about a silence."""
+
+    DEAF = "deaf"  # reviews have changed at Partoo since the last delivery: deliveries do not reach the mirror
+    QUIET = "partoo_quiet"  # nothing has changed there
+    UNKNOWN = "unknown"  # Partoo could not be asked: there is no key, or it did not answer
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How it stands. Times are ms since 1970 UTC.
+
+    `last_at`: when the last delivery came, or the first look if none has come since; None before that. `since`: since
+    when it is silent, None if it is not; `reason` then says what Partoo says about it. `usual_gap` and `limit` are in
+    ms: the usual longest gap, and after how long it is silent; None where nothing is known.
+    """
+
+    last_at: int | None = None
+    since: int | None = None
+    began_at: int | None = None
+    reason: Reason | None = None
+    usual_gap: int | None = None
+    limit: int | None = None
 
 
 class Hour(msgspec.Struct, frozen=True):

@@ -83,6 +83,12 @@ WORKER_FORGOTTEN_MS = 86_400_000  # and is dropped from WORKERS after a day
 FEED = "rm:feed"  # stream: one entry a change, of all reviews, and one for each incident opened or closed
 FEED_LENGTH = 100_000  # about how many of the newest entries it keeps, unless the variable of this name says more
 
+# Silence, written by storage/silence.py. DELIVERY_HOURS: hash, hour since 1970 -> how many deliveries came in it and
+# the longest wait for one (ms), of the last eight weeks. SILENCE: hash, when the last delivery came and since when it
+# is silent. No TTL.
+DELIVERY_HOURS = "rm:silence:hours"
+SILENCE = "rm:silence"
+
 IMPORTING = "rm:importing"  # string: an import is under way, or was interrupted
 
 # Outgoing webhooks. ENDPOINTS: hash, endpoint id -> its configuration, JSON. Of each endpoint, below ENDPOINT_PREFIX

@@ -43,6 +43,8 @@ class Store:
         self.tell_incident = self._script("tell_incident")
         self.close_incident = self._script("close_incident")
         self.endpoint_flush = self._script("endpoint_flush")
+        self.count_deliveries = self._script("count_deliveries")
+        self.tell_silence = self._script("tell_silence")
         self.hold = self._script("hold")
 
     def _script(self, *parts: str) -> Any:

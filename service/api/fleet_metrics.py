@@ -45,6 +45,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     clock_skew_s: float = 0.0
     endpoints: Sequence[Standing] = ()
     now: int = 0
+    silence_s: float = 0.0
+    silent: bool = False
     sink: tuple[SinkState, SinkLag] | None = None
 
 
@@ -86,6 +88,8 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("workers", "Workers with a recent heartbeat.", snapshot.workers)
     yield _gauge("open_incidents", "Businesses or partners many reviews of which vanished.", snapshot.open_incidents)
     yield _gauge("held_reviews", "Missing reviews that open incidents keep from becoming gone.", snapshot.held)
+    yield _gauge("silence_seconds", "Time since the last delivery.", snapshot.silence_s)
+    yield _gauge("silent", "Whether deliveries stay away for longer than is usual.", int(snapshot.silent))
     yield _gauge(
         "clock_skew_seconds", "How far the clock of the answering machine is ahead of Redis's.", snapshot.clock_skew_s
     )

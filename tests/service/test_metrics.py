@@ -199,6 +199,8 @@ async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
         "workers": 0,
         "open_incidents": 0,
         "held_reviews": 0,
+        "silence_seconds": 0,
+        "silent": 0,
         "refused_requests_total/method": 0,
         "refused_requests_total/path": 0,
         "refused_requests_total/secret": 0,
