@@ -11,7 +11,7 @@ BENCH_READY := $(VENV_BENCH)/.ready
 VENV_AUDIT := .venv-audit
 AUDIT_READY := $(VENV_AUDIT)/.ready
 # What may run beside the bare mirror; see pyproject.toml.
-EXTRAS := otel parquet postgres sentry
+EXTRAS := parquet postgres
 SOURCES := service worker mirror tools tests
 
 help: ## what there is to make

@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     partoo_api_rate: int
     verification_delay: int
     api_token: tuple[Token, ...] | None
+    console: bool
     log_level: str
     log_format: str | None
     log_review_text: bool
@@ -61,8 +62,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     incident_share: float
     web_concurrency: int
     worker_max_jobs: int
-    otel_exporter_otlp_endpoint: str | None
-    sentry_dsn: str | None
 
     def __repr__(self) -> str:
         """Show no value: what shows variables, a traceback or a debugger's log, would show secrets."""

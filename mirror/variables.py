@@ -107,6 +107,12 @@ VARIABLES = (
         "Tokens that open the API (Authorization: Bearer), separated by commas: plain ones, which allow everything, or "
         "name:scope:token with scope read or operate. Empty: the API is closed.",
     ),
+    Variable(
+        "CONSOLE",
+        "on",
+        parsing.switch,
+        "on serves the console for people at /console, to whoever has a token of API_TOKEN. off removes it.",
+    ),
     Variable("LOG_LEVEL", "info", parsing.log_level, "debug, info, warning or error."),
     Variable(
         "LOG_FORMAT",
@@ -201,17 +207,4 @@ VARIABLES = (
         "WEB_CONCURRENCY", "1", parsing.number(1, 64), "Web processes that share the port. Heroku sets it by dyno size."
     ),
     Variable("WORKER_MAX_JOBS", "10", parsing.number(1, 1000), "arq jobs that one worker runs side by side."),
-    Variable(
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "",
-        parsing.url,
-        "Where traces go, by OTLP over HTTP, such as http://localhost:4318. The other OTEL_* variables hold too. "
-        "Empty: no traces.",
-    ),
-    Variable(
-        "SENTRY_DSN",
-        "",
-        parsing.sentry_dsn,
-        "Sentry project that is told of errors, by their type and place alone. Empty: nobody is told.",
-    ),
 )

@@ -1,10 +1,9 @@
 """Wiring of the web process: routes, background loops, and what the handlers share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -21,6 +20,8 @@ from service.api.health import READINESS
 from service.api.metrics import METRICS
 from service.api.shared import Shared
 from service.app_keys import FEED_RING, FEED_TAIL, MEMORY_GUARD, READ_STORE, SETTINGS
+from service.console.wiring import CONNECTIONS as CONSOLE_CONNECTIONS
+from service.console.wiring import add_console
 from service.in_flight import IN_FLIGHT, InFlight
 from service.requests import expect
 from service.webhook.address import WebhookResource
@@ -33,9 +34,6 @@ from service.webhook.metrics_buffer import MetricsBuffer
 from service.webhook.outcomes import Outcomes
 from service.webhook.worker_notifier import WorkerNotifier
 
-if TYPE_CHECKING:
-    from mirror.telemetry.tracing import Tracing
-
 # One for the write under way, one for nudges and dead letters; the other connections are for reading.
 STORE_CONNECTIONS = 2
 # For health, memory, counts and failed attempts, so that no number of readers makes Redis look as if it did not answer.
@@ -43,8 +41,8 @@ STORE_CONNECTIONS = 2
 WATCH_CONNECTIONS = 1
 
 
-def make_app(settings: Settings, redis_url: str, tracing: "Tracing | None" = None) -> web.Application:
-    """Build the application; it connects to Redis when it is first asked to. `tracing` is closed with it.
+def make_app(settings: Settings, redis_url: str) -> web.Application:
+    """Build the application; it connects to Redis when it is first asked to.
 
     Raises SettingsError if the URL of Redis cannot be used.
     """
@@ -53,8 +51,10 @@ def make_app(settings: Settings, redis_url: str, tracing: "Tracing | None" = Non
     store = Store(connect(settings, redis_url, STORE_CONNECTIONS), clock)
     others = settings.redis_max_connections - STORE_CONNECTIONS
     watching = min(WATCH_CONNECTIONS, others - 1)
-    read_store = Store(connect(settings, redis_url, others - watching), clock)
+    clicking = min(CONSOLE_CONNECTIONS, others - watching - 1) if settings.console else 0
+    read_store = Store(connect(settings, redis_url, others - watching - clicking), clock)
     watch_store = Store(connect(settings, redis_url, watching), clock) if watching else read_store
+    console_store = Store(connect(settings, redis_url, clicking), clock) if clicking else read_store
     tail = FeedTail(read_store)
     ring = FeedRing(read_store, tail)
     notifier = WorkerNotifier(store)
@@ -63,9 +63,8 @@ def make_app(settings: Settings, redis_url: str, tracing: "Tracing | None" = Non
     probe = WriteProbe(store, ProbeLog())
     failed_attempts = FailedAttempts(watch_store, settings.redelivery_window)
     metrics_buffer = MetricsBuffer(watch_store)
-    make_outcomes, make_writer = _steps(tracing)
-    outcomes = make_outcomes(metrics_buffer, failed_attempts)
-    batch_writer = make_writer(store, notifier, memory_guard, outcomes.accepted)
+    outcomes = Outcomes(metrics_buffer, failed_attempts)
+    batch_writer = BatchWriter(store, notifier, memory_guard, outcomes.accepted)
     intake = Intake(settings.partoo_public_keys, batch_writer.add, failed_attempts.first_attempt)
     webhook = Webhook(settings.partoo_webhook_secret, store, memory_guard, intake, outcomes)
     app[SETTINGS] = settings
@@ -77,6 +76,8 @@ def make_app(settings: Settings, redis_url: str, tracing: "Tracing | None" = Non
     app[METRICS] = Shared(partial(metrics.expose, watch_store, probe))
     app[READINESS] = Shared(partial(health.look, watch_store, memory_guard, probe))
     _setup_routes(app, webhook)
+    if settings.console:
+        add_console(app, console_store)
 
     async def background(_app: web.Application) -> AsyncIterator[None]:
         loops = (
@@ -92,23 +93,12 @@ def make_app(settings: Settings, redis_url: str, tracing: "Tracing | None" = Non
             await metrics_buffer.flush()
         with suppress(*UNAVAILABLE):
             await failed_attempts.flush()
-        for each in {store, read_store, watch_store}:
+        for each in {store, read_store, watch_store, console_store}:
             with suppress(*UNAVAILABLE):
                 await each.close()
-        if tracing is not None:
-            await tracing.close()
 
     app.cleanup_ctx.append(background)
     return app
-
-
-def _steps(tracing: "Tracing | None") -> tuple[Callable[..., Outcomes], Callable[..., BatchWriter]]:
-    """Choose the steps that write spans only where these are wanted: the others know nothing of it, and pay nothing."""
-    if tracing is None:
-        return Outcomes, BatchWriter
-    from service.webhook.traced import TracedBatchWriter, TracedOutcomes  # noqa: PLC0415 - an extra
-
-    return partial(TracedOutcomes, tracing), partial(TracedBatchWriter, tracing)
 
 
 def _setup_routes(app: web.Application, webhook: Webhook) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
@@ -78,21 +77,18 @@ class Drainer:
         return True
 
     async def _drain(self, deadline: float) -> bool:
-        while claims := await self._claim():
+        while claims := await inbox.claim(self._store):
             await self._apply(claims)
             if self._stopping or time.monotonic() > deadline:
                 return False
         return True
-
-    async def _claim(self) -> list[inbox.Claim]:
-        return await inbox.claim(self._store)
 
     async def _apply(self, claims: list[inbox.Claim]) -> None:
         commits = await self._decide(claims)
         if not commits:
             return
         now = await self._store.now()
-        answers = await self._commit(commits, now)
+        answers = await commit(self._store, commits, now, await self._kept_for(), self._policy.thresholds)
         for one, answer in zip(commits, answers, strict=True):
             if answer is True:
                 self._asks = self._asks or one.verification.asks
@@ -102,9 +98,6 @@ class Drainer:
                 log.debug("drain.conflict", review_id=one.review_id)
             else:
                 log.error("drain.commit_failed", review_id=one.review_id, error=answer)
-
-    async def _commit(self, commits: Sequence[Commit], now: int) -> list[bool | str]:
-        return await commit(self._store, commits, now, await self._kept_for(), self._policy.thresholds)
 
     async def _kept_for(self) -> int:
         """Tell for how long raw deliveries are to be kept, in ms: not at all where memory stays scarce without them."""

@@ -10,11 +10,9 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -34,7 +32,6 @@ from mirror.storage.probe import ProbeLog, WriteProbe
 from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
 from mirror.tasks import end
-from mirror.telemetry import start_tracing
 from worker.deciding import Policy
 from worker.drain import Drainer
 from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
@@ -42,9 +39,6 @@ from worker.outgoing.senders import Senders
 from worker.reconciliation import Reconciler
 from worker.silence import SilenceWatch
 from worker.verification import Verifier
-
-if TYPE_CHECKING:
-    from mirror.telemetry.tracing import Tracing
 
 # Running jobs may end by themselves for this long after SIGTERM; Heroku kills after 30 s.
 STOP_TIMEOUT_S = 15.0
@@ -63,7 +57,6 @@ class _Kept(msgspec.Struct, frozen=True):
 
     probe_log: ProbeLog
     clock: RedisClock
-    tracing: "Tracing | None" = None
 
 
 async def run(settings: Settings, redis_url: str) -> int:
@@ -74,10 +67,7 @@ async def run(settings: Settings, redis_url: str) -> int:
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
     tune_gc()
     log.info("worker.started", worker=name)
-    tracing = start_tracing(settings)
-    await supervise(settings, redis_url, name, stop, tracing)
-    if tracing is not None:
-        await tracing.close()
+    await supervise(settings, redis_url, name, stop)
     log.info("worker.stopped", worker=name)
     return 0
 
@@ -87,12 +77,10 @@ def _check_postgres(settings: Settings) -> None:
         raise SettingsError("DATABASE_URL", "is set, but psycopg is missing: pip install -r requirements-postgres.txt")
 
 
-async def supervise(
-    settings: Settings, redis_url: str, name: str, stop: asyncio.Event, tracing: "Tracing | None" = None
-) -> None:
+async def supervise(settings: Settings, redis_url: str, name: str, stop: asyncio.Event) -> None:
     """Run one arq worker after the other, until `stop` is set."""
     backoff = FIRST_BACKOFF_S
-    kept = _Kept(ProbeLog(), RedisClock(), tracing)
+    kept = _Kept(ProbeLog(), RedisClock())
     while not stop.is_set():
         started = asyncio.get_running_loop().time()
         try:
@@ -117,8 +105,7 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
         await _look(store, probe)
     session = aiohttp.ClientSession()
     verifier = _verifier(settings, store, session)
-    make_drainer, make_client = _traceable(kept.tracing)
-    drainer = make_drainer(store, _policy(settings))
+    drainer = Drainer(store, _policy(settings))
     reconciler = None if verifier is None else Reconciler(store, verifier.api, settings.windows)
     ctx = {
         "store": store,
@@ -129,7 +116,7 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
         "grace": settings.deletion_grace,
         "history_retention": settings.history_retention,
     }
-    client = make_client(allow_private=settings.outgoing_allow_private)
+    client = OutgoingClient(allow_private=settings.outgoing_allow_private)
     senders = Senders(store, client, name, store.clock.read)
     worker = _arq_worker(settings, store, ctx)
     working = asyncio.create_task(worker.async_run())
@@ -159,15 +146,6 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
             await workers.leave(store, name)
         with suppress(*UNAVAILABLE):
             await store.close()
-
-
-def _traceable(tracing: "Tracing | None") -> tuple[Callable[..., Drainer], Callable[..., OutgoingClient]]:
-    """Choose what writes spans only where these are wanted."""
-    if tracing is None:
-        return Drainer, OutgoingClient
-    from worker.traced import TracedClient, TracedDrainer  # noqa: PLC0415 - an extra
-
-    return partial(TracedDrainer, tracing), partial(TracedClient, tracing)
 
 
 async def _make_room(settings: Settings, redis_url: str, clock: RedisClock) -> None:

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(store: Store, settings: Settings, options: argparse.Namespace) -> int:
-    checks = [*_configuration(settings), *await _redis(store, settings, with_worker=not options.without_worker)]
+    checks = await examine(store, settings, with_worker=not options.without_worker)
     if options.json:
         write_json({"checks": checks})
     else:
@@ -67,6 +67,11 @@ async def run(store: Store, settings: Settings, options: argparse.Namespace) -> 
             if check.remedy:
                 write(f"      → {check.remedy}")
     return EXIT_FAILED if any(check.state == FAIL for check in checks) else 0
+
+
+async def examine(store: Store, settings: Settings, *, with_worker: bool = True) -> list[Check]:
+    """Make every check; where Redis does not answer, that is one of them."""
+    return [*_configuration(settings), *await _redis(store, settings, with_worker=with_worker)]
 
 
 def _configuration(settings: Settings) -> Iterator[Check]:

@@ -55,6 +55,11 @@ async def peek(store: Store, after: Position, limit: int) -> list[Entry]:
     return [_entry(*one) for one in await store.redis.xrange(keys.FEED, f"({after}", "+", limit)]
 
 
+async def latest(store: Store, limit: int) -> list[Entry]:
+    """Read the newest entries, the newest first. Raises one of `connection.UNAVAILABLE`."""
+    return [_entry(*one) for one in await store.redis.xrevrange(keys.FEED, "+", "-", limit)]
+
+
 def _bounds(info: Mapping[str, object]) -> Bounds:
     first, last = info["first-entry"], info["last-generated-id"]
     length = int(str(info["length"]))

@@ -114,6 +114,13 @@ MIRROR_ID = "rm:mirror_id"
 SINK = "rm:sink"
 SINK_KEPT_MS = 86_400_000
 
+# The console. A session: hash, named by the hash of its id; `token` is the hash of the token that it was begun with.
+# And how many logins failed of late: strings, one an address and one for all.
+CONSOLE_SESSION_PREFIX = "rm:console:session:"
+CONSOLE_SESSION_MS = 43_200_000  # a working day: after that, log in again
+CONSOLE_ATTEMPTS_PREFIX = "rm:console:attempts:"
+CONSOLE_ATTEMPTS_MS = 60_000
+
 # Indexes: sorted sets of review ids, padded to sort as text, all with score 0.
 PARTNERS = "rm:partners"  # set: the partners seen, to know the indexes by status and partner
 

@@ -31,6 +31,19 @@ class Retried(msgspec.Struct, frozen=True):
     code: str | None = None
     reason: str | None = None
 
+    @property
+    def words(self) -> str:
+        """Say what became of it, for people."""
+        match self.outcome:
+            case Outcome.RETRIED:
+                return f"waits for a worker, review {self.review_id}"
+            case Outcome.IGNORED:
+                return "is an event that is not about a review: removed"
+            case Outcome.UNREADABLE:
+                return f"stays, {self.code}: {self.reason}"
+            case Outcome.GONE:
+                return "is not there: no dead letter has this id (any more)"
+
 
 class StillUnreadableError(Exception):
     """A dead letter that cannot be applied yet. `code` is stable, the message is for people."""
@@ -56,6 +69,13 @@ async def retry(store: Store, letter: DeadLetter, windows: Windows) -> Retried:
         return Retried(letter.delivery_id, Outcome.UNREADABLE, letter.review_id, error.code, str(error))
     moved = await _move(store, letter, review_id)
     return Retried(letter.delivery_id, Outcome.RETRIED if moved else Outcome.GONE, review_id)
+
+
+async def retry_one(store: Store, delivery_id: str, windows: Windows) -> Retried:
+    """Retry the dead letter with this id. Raises one of `connection.UNAVAILABLE`."""
+    for letter in await dead_letters.read(store, [delivery_id]):
+        return await retry(store, letter, windows)
+    return Retried(delivery_id, Outcome.GONE)
 
 
 def _review_id(letter: DeadLetter) -> int | None:

@@ -12,7 +12,7 @@ import pytest
 from mirror.storage import forgetting
 from mirror.storage.embedded import embedded_redis
 from mirror.storage.store import Store
-from tests.commands import mirror as command
+from tests.mirror.cli.test_cli import mirror as command
 from tests.mirror.mirrored import DAY, accept, drain, mirror
 from tests.support import make_body, make_deletion, make_review
 from worker.deciding import Policy
