@@ -6,8 +6,8 @@ So what Google loses and gives back days later does not move the adjusted rating
 """
 
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -96,15 +96,32 @@ def _thousandths(rating: Any) -> int | None:
 
 def series(tracks: Iterable[Track], moments: Sequence[int]) -> list[Ratings]:
     """Give the ratings at each of the moments (ms since 1970 UTC), which rise."""
-    shown: list[Counter[Value]] = [Counter() for _ in range(len(moments) + 1)]
-    adjusted: list[Counter[Value]] = [Counter() for _ in range(len(moments) + 1)]
-    for track in tracks:
-        _count(shown, moments, _shown(track.points))
-        _count(adjusted, moments, _adjusted(track.points))
-    pairs = zip(_running(shown[:-1]), _running(adjusted[:-1]), strict=True)
-    return [Ratings(one, other) for one, other in pairs]
+    found = Series(moments)
+    found.add(tracks)
+    return found.ratings()
 
 
+class Series:
+    """Ratings at moments, which rise, of tracks that come piece by piece: it keeps counts, not tracks."""
+
+    def __init__(self, moments: Sequence[int]) -> None:
+        self._moments = moments
+        self._shown: _Differences = defaultdict(Counter)
+        self._adjusted: _Differences = defaultdict(Counter)
+
+    def add(self, tracks: Iterable[Track]) -> None:
+        for track in tracks:
+            _count(self._shown, self._moments, _shown(track.points))
+            _count(self._adjusted, self._moments, _adjusted(track.points))
+
+    def ratings(self) -> list[Ratings]:
+        places = range(len(self._moments))
+        pairs = zip(_running(self._shown, places), _running(self._adjusted, places), strict=True)
+        return [Ratings(one, other) for one, other in pairs]
+
+
+# By the place of a moment: how many more reviews count as what from there on.
+_Differences = defaultdict[int, Counter[Value]]
 # From when to when a review counts, and as what; None: it still does.
 _Span = tuple[int, int | None, Value]
 
@@ -131,7 +148,7 @@ def _with_ends(points: Sequence[Point]) -> Iterator[tuple[Point, int | None]]:
         yield point, points[place + 1].at if place + 1 < len(points) else None
 
 
-def _count(differences: list[Counter[Value]], moments: Sequence[int], spans: Iterable[_Span]) -> None:
+def _count(differences: _Differences, moments: Sequence[int], spans: Iterable[_Span]) -> None:
     """Note each span where it begins and ends to count: at the first moment that is not before."""
     for start, end, value in spans:
         differences[bisect_left(moments, start)][value] += 1
@@ -139,11 +156,14 @@ def _count(differences: list[Counter[Value]], moments: Sequence[int], spans: Ite
             differences[bisect_left(moments, end)][value] -= 1
 
 
-def _running(differences: Iterable[Counter[Value]]) -> Iterator[Rating]:
+def _running(differences: Mapping[int, Counter[Value]], places: Iterable[int]) -> Iterator[Rating]:
     total: Counter[Value] = Counter()
-    for difference in differences:
-        total.update(difference)
-        yield _rating(total)
+    rating = _rating(total)
+    for place in places:
+        if place in differences:
+            total.update(differences[place])
+            rating = _rating(total)
+        yield rating
 
 
 def _rating(counts: Counter[Value]) -> Rating:

@@ -123,3 +123,14 @@ async def test_doing_a_step_twice_changes_nothing(service: Client, store: Store)
 )
 async def test_what_cannot_be_used_is_refused_by_name(service: Client, query: dict[str, str]) -> None:
     assert await error_of(await service.get("/ratings", headers=READ, params=query)) == (400, "bad_parameter")
+
+
+async def test_an_answer_of_too_many_buckets_is_refused(
+    service: Client, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.ratings.MAX_GROUPED_BUCKETS", 3)
+    await show(store, 1, 5)
+    await show(store, 2, 3, business_id="b2")
+    query = {"group_by": "business", "from": "2025-09-12T00:00:00Z", "to": "2025-09-13T00:00:00Z"}
+    assert await error_of(await service.get("/ratings", params=query, headers=READ)) == (400, "bad_parameter")
+    assert len((await read(service, "/ratings", **query, interval="month"))["groups"]) == 2
