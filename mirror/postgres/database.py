@@ -231,13 +231,12 @@ class Database:
         await self._put("put_reviews", [one.row for one in found])
 
     async def _put(self, name: str, lines: Sequence[bytes]) -> None:
-        piece: list[str] = []
+        piece: list[bytes] = []
         weight = 0
-        for line in lines:
-            if piece and weight + len(line) > STATEMENT_BYTES:
-                await self._run(self._statements[name], rows=piece)
+        for line in [*lines, None]:
+            if piece and (line is None or weight + len(line) > STATEMENT_BYTES):
+                await self._run(self._statements[name], rows=f"[{b','.join(piece).decode()}]")
                 piece, weight = [], 0
-            piece.append(line.decode())
-            weight += len(line)
-        if piece:
-            await self._run(self._statements[name], rows=piece)
+            if line is not None:
+                piece.append(line)
+                weight += len(line)

@@ -1,6 +1,6 @@
 INSERT INTO reviews
-SELECT fresh.*
-FROM unnest(%(rows)s::text[]) AS line, jsonb_populate_record(NULL::reviews, line::jsonb) AS fresh
+SELECT *
+FROM jsonb_populate_recordset(NULL::reviews, %(rows)s::jsonb)
 ON CONFLICT (id) DO UPDATE SET
     business_id = excluded.business_id, partner = excluded.partner, status = excluded.status,
     certainty = excluded.certainty, version = excluded.version, rating = excluded.rating,
