@@ -44,7 +44,6 @@ DOMAIN_MAY_IMPORT = {
     "msgspec",
     "nacl",
     "re",
-    "statistics",
     "typing",
     "unicodedata",
 }

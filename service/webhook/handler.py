@@ -1,34 +1,39 @@
-"""`POST /webhooks/partoo`: takes one delivery from its raw body to its answer."""
+"""`POST /webhooks/partoo`: the way of one delivery from its raw body to its acknowledgement."""
 
+import asyncio
+import random
 import time
 from collections.abc import Sequence
 
 from aiohttp import web
 
+from mirror.domain.changes import Source
 from mirror.domain.dead_letters import dead_letter
 from mirror.domain.forgetting import told_review_id
+from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.wire import UndecodableError
 from mirror.storage import dead_letters, forgetting, inbox
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from service.errors import ServiceError, json_response
+from service.requests import expect
 from service.webhook.address import AddressError, check, may_deliver
 from service.webhook.body import BodyReader
-from service.webhook.delivery import Delivery, make_delivery
+from service.webhook.delivery import Delivery
 from service.webhook.intake import Intake
 from service.webhook.memory_guard import MemoryGuard
 from service.webhook.outcomes import Outcomes
 
 
 class Webhook:
-    """Requests must carry one of the `secrets`, unless that is None."""
+    """`secrets`: of which a request must know one, if there are any."""
 
     def __init__(
-        self, secrets: Sequence[str] | None, store: Store, memory: MemoryGuard, intake: Intake, outcomes: Outcomes
+        self, secrets: Sequence[str] | None, store: Store, pressure: MemoryGuard, intake: Intake, outcomes: Outcomes
     ) -> None:
         self._secrets = secrets
         self._store = store
-        self._memory = memory
+        self._pressure = pressure
         self._intake = intake
         self._outcomes = outcomes
         self._bodies = BodyReader()
@@ -39,6 +44,8 @@ class Webhook:
         delivery = None
         try:
             check(request, self._secrets)
+            if "Expect" in request.headers:
+                await expect(request)
             delivery = await self._delivery(request, started)
             status = await self._take(delivery)
         except AddressError as error:
@@ -50,7 +57,7 @@ class Webhook:
         return json_response({"status": status, "delivery_id": delivery.entry.delivery_id})
 
     async def _delivery(self, request: web.Request, started: float) -> Delivery:
-        """Read and date a delivery. Where Redis's time is not known it gets a guess: it may need no storing."""
+        """Read a delivery, and date it. What need not be stored is answered also while the time is not known."""
         body = await self._bodies.read(request)
         try:
             return make_delivery(request, body, started, await self._store.now())
@@ -60,12 +67,12 @@ class Webhook:
             return delivery
 
     async def _take(self, delivery: Delivery) -> str:
-        """Wait until the delivery may be acknowledged; return the answer's status."""
+        """Wait until the delivery may be acknowledged; returns the answer's status."""
         self._intake.take(delivery)
         try:
             status = await delivery.done
         except UndecodableError as error:
-            self._memory.check()
+            self._pressure.check()
             if delivery.undated is not None:
                 raise delivery.undated from None
             return await self._keep(delivery, error)
@@ -74,7 +81,7 @@ class Webhook:
         return status
 
     async def _keep(self, delivery: Delivery, error: UndecodableError) -> str:
-        """Keep a body that cannot be decoded as a dead letter, unless it is about a review that was forgotten."""
+        """Keep as a dead letter what cannot be read, unless it is about a review that was forgotten."""
         entry = delivery.entry
         review_id = told_review_id(entry.body) if error.review_id is None else error.review_id
         about = {} if review_id is None else {"review_id": review_id}
@@ -89,3 +96,13 @@ class Webhook:
         delivery.facts = facts
         self._outcomes.acknowledged(delivery, "dead_letter")
         return "dead_letter"
+
+
+def make_delivery(request: web.Request, body: bytes, started: float, received_at: int) -> Delivery:
+    delivery_id = make_delivery_id(received_at, random.getrandbits(48))
+    return Delivery(
+        request=request,
+        entry=Entry(delivery_id, received_at, Source.WEBHOOK, body),
+        started=started,
+        done=asyncio.get_running_loop().create_future(),
+    )

@@ -17,10 +17,12 @@ from mirror.storage.embedded import embedded_redis
 from tools.bench.acknowledging import acknowledgements, latencies
 from tools.bench.draining import drains
 from tools.bench.growing import growth, kept
+from tools.bench.rating import ratings
 from tools.bench.requests import write_requests
+from tools.bench.sinking import sinking
 
 RESULTS = Path("bench-results.json")
-PARTS = ("acknowledgements", "latencies", "drains", "growth", "kept")
+PARTS = ("acknowledgements", "latencies", "drains", "growth", "kept", "ratings", "postgres")
 
 
 def tell(line: str) -> None:
@@ -45,6 +47,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             "drains": lambda: drains(url, folder, drain_rounds, tell),
             "growth": lambda: growth(folder, sizes=sizes, rounds=growth_rounds, tell=tell),
             "kept": lambda: kept(url, folder, tell),
+            "ratings": lambda: ratings(url, folder, tell),
+            "postgres": lambda: sinking(url, folder, tell),
         }
         for part in options.only or PARTS:
             tell(f"{part} …")
@@ -102,7 +106,21 @@ def table(results: dict[str, Any]) -> str:
     if "kept" in results:
         lines += ["| raw deliveries kept | bytes a delivery |", "| --- | --- |"]
         lines += [f"| {name} | {found} |" for name, found in results["kept"]["bytes_a_delivery"].items()]
+        lines.append("")
+    if "ratings" in results:
+        lines += _ratings(results["ratings"])
+    if "postgres" in results:
+        found = results["postgres"]
+        lines += ["| Postgres | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in found.items())]
     return "\n".join(lines)
+
+
+def _ratings(found: dict[str, Any]) -> list[str]:
+    memory = f"memory at most {found['peak_mb_before']} MB before, {found['peak_mb_after']} MB after"
+    lines = [f"| ratings, {memory} | first ms | then ms | processor ms |", "| --- | --- | --- | --- |"]
+    rows = {name: one for name, one in found.items() if isinstance(one, dict)}
+    lines += [f"| {name} | {' | '.join(str(value) for value in one.values())} |" for name, one in rows.items()]
+    return [*lines, ""]
 
 
 def main() -> int:

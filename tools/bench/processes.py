@@ -86,6 +86,12 @@ def family_cpu_seconds(pid: int) -> float:
     return cpu_seconds(pid) + sum(cpu_seconds(int(child)) for child in children)
 
 
+def peak_mb(pid: int) -> float:
+    """Return the most memory that a process has held at once, in MB (Linux)."""
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return round(int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024, 1)
+
+
 class Answers(msgspec.Struct):
     """What `tools.bench.load` measured; times in milliseconds."""
 
