@@ -10,6 +10,8 @@ VENV_BENCH := .venv-bench
 BENCH_READY := $(VENV_BENCH)/.ready
 VENV_AUDIT := .venv-audit
 AUDIT_READY := $(VENV_AUDIT)/.ready
+# What may run beside the bare mirror; see pyproject.toml.
+EXTRAS := parquet postgres
 SOURCES := service worker mirror tools tests
 
 help: ## what there is to make
@@ -79,6 +81,8 @@ lock: $(READY) ## compile requirements*.txt from pyproject.toml
 		pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
 		--extra postgres pyproject.toml -o requirements-postgres.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
+		$(foreach extra,$(EXTRAS),--extra $(extra)) -c requirements.txt pyproject.toml -o requirements-extras.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
 		--extra dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \

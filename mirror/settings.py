@@ -44,9 +44,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     partoo_api_rate: int
     verification_delay: int
     api_token: tuple[Token, ...] | None
+    console: bool
     log_level: str
     log_format: str | None
     log_review_text: bool
+    feed_length: int
     outgoing_allow_private: bool
     redelivery_window: int
     reorder_window: int
@@ -54,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deletion_grace: int
     delivery_retention: int
     history_retention: int
+    silence_after: int | None
     incident_window: int
     incident_min_reviews: int
     incident_share: float

@@ -107,6 +107,12 @@ VARIABLES = (
         "Tokens that open the API (Authorization: Bearer), separated by commas: plain ones, which allow everything, or "
         "name:scope:token with scope read or operate. Empty: the API is closed.",
     ),
+    Variable(
+        "CONSOLE",
+        "on",
+        parsing.switch,
+        "on serves the console for people at /console, to whoever has a token of API_TOKEN. off removes it.",
+    ),
     Variable("LOG_LEVEL", "info", parsing.log_level, "debug, info, warning or error."),
     Variable(
         "LOG_FORMAT",
@@ -119,6 +125,12 @@ VARIABLES = (
         "off",
         parsing.switch,
         "on writes names and texts of reviews to the log. They are personal data; off logs their length and a hash.",
+    ),
+    Variable(
+        "FEED_LENGTH",
+        "100000",
+        parsing.number(1_000, 10_000_000),
+        "About how many changes the feed keeps for those who follow it. Each takes some 60 bytes.",
     ),
     Variable(
         "OUTGOING_ALLOW_PRIVATE",
@@ -169,6 +181,13 @@ VARIABLES = (
         "1%",
         parsing.percentage,
         "Nor are fewer than this share of the live reviews that the business or the partner had.",
+    ),
+    Variable(
+        "SILENCE_AFTER",
+        "",
+        parsing.duration,
+        "After how long without a delivery the mirror says that deliveries stay away. Empty: learned from the last "
+        "eight weeks. 0s: never.",
     ),
     Variable(
         "DELIVERY_RETENTION",

@@ -6,6 +6,7 @@ from typing import Any
 from mirror.clock import iso
 from mirror.domain.changes import BEGINNINGS, Change, tag_difference
 from mirror.domain.record import Record
+from mirror.domain.silence import Standing
 
 
 def record_view(record: Record) -> dict[str, Any]:
@@ -22,6 +23,21 @@ def record_view(record: Record) -> dict[str, Any]:
         "first_seen_at": iso(record.first_seen_at),
         "last_changed_at": iso(record.last_changed_at),
         "last_received_at": iso(record.last_received_at),
+    }
+
+
+def silence_view(standing: Standing, now: int) -> dict[str, Any]:
+    """Show whether deliveries stay away at `now` (ms since 1970 UTC), and after how long that would be so."""
+    times = {"last_delivery_at": standing.last_at, "silent_since": standing.since}
+    spans = {
+        "without_delivery_s": None if standing.last_at is None else max(0, now - standing.last_at),
+        "usual_longest_gap_s": standing.usual_gap,
+        "silent_after_s": standing.limit,
+    }
+    return {
+        **{name: None if at is None else iso(at) for name, at in times.items()},
+        "reason": standing.reason,
+        **{name: None if span is None else span / 1000 for name, span in spans.items()},
     }
 
 

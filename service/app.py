@@ -1,4 +1,4 @@
-"""The wiring: routes, background loops, and what the handlers share."""
+"""Wiring of the web process: routes, background loops, and what the handlers share."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,12 +20,13 @@ from service.api.health import READINESS
 from service.api.metrics import METRICS
 from service.api.shared import Shared
 from service.app_keys import FEED_RING, FEED_TAIL, MEMORY_GUARD, READ_STORE, SETTINGS
+from service.console.wiring import CONNECTIONS as CONSOLE_CONNECTIONS
+from service.console.wiring import add_console
 from service.in_flight import IN_FLIGHT, InFlight
 from service.requests import expect
-from service.webhook.address import PATH
+from service.webhook.address import WebhookResource
 from service.webhook.batch_writer import BatchWriter
-from service.webhook.direct import DIRECT, Direct
-from service.webhook.failed_attempts import Redeliveries
+from service.webhook.failed_attempts import FailedAttempts
 from service.webhook.handler import Webhook
 from service.webhook.intake import Intake
 from service.webhook.memory_guard import MemoryGuard
@@ -50,43 +51,49 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     store = Store(connect(settings, redis_url, STORE_CONNECTIONS), clock)
     others = settings.redis_max_connections - STORE_CONNECTIONS
     watching = min(WATCH_CONNECTIONS, others - 1)
-    read_store = Store(connect(settings, redis_url, others - watching), clock)
+    clicking = min(CONSOLE_CONNECTIONS, others - watching - 1) if settings.console else 0
+    read_store = Store(connect(settings, redis_url, others - watching - clicking), clock)
     watch_store = Store(connect(settings, redis_url, watching), clock) if watching else read_store
+    console_store = Store(connect(settings, redis_url, clicking), clock) if clicking else read_store
     tail = FeedTail(read_store)
     ring = FeedRing(read_store, tail)
-    nudger = WorkerNotifier(store)
-    pressure = MemoryGuard(watch_store)
+    notifier = WorkerNotifier(store)
+    memory_guard = MemoryGuard(watch_store)
     # On the connections that deliveries take: readers must not make it look as if Redis refused.
     probe = WriteProbe(store, ProbeLog())
-    redeliveries = Redeliveries(watch_store, settings.redelivery_window)
-    tally = MetricsBuffer(watch_store)
-    outcomes = Outcomes(tally, redeliveries)
-    acknowledger = BatchWriter(store, nudger, pressure, outcomes.accepted)
-    intake = Intake(settings.partoo_public_keys, acknowledger, redeliveries.offered)
+    failed_attempts = FailedAttempts(watch_store, settings.redelivery_window)
+    metrics_buffer = MetricsBuffer(watch_store)
+    outcomes = Outcomes(metrics_buffer, failed_attempts)
+    batch_writer = BatchWriter(store, notifier, memory_guard, outcomes.accepted)
+    intake = Intake(settings.partoo_public_keys, batch_writer.add, failed_attempts.first_attempt)
+    webhook = Webhook(settings.partoo_webhook_secret, store, memory_guard, intake, outcomes)
     app[SETTINGS] = settings
     app[IN_FLIGHT] = InFlight()
     app[READ_STORE] = read_store
     app[FEED_TAIL] = tail
     app[FEED_RING] = ring
-    app[MEMORY_GUARD] = pressure
+    app[MEMORY_GUARD] = memory_guard
     app[METRICS] = Shared(partial(metrics.expose, watch_store, probe))
-    app[READINESS] = Shared(partial(health.look, watch_store, pressure, probe))
-    webhook = Webhook(settings.partoo_webhook_secret, store, pressure, intake, outcomes)
-    app[DIRECT] = Direct(PATH, webhook.receive)
-    _setup_routes(app)
+    app[READINESS] = Shared(partial(health.look, watch_store, memory_guard, probe))
+    _setup_routes(app, webhook)
+    if settings.console:
+        add_console(app, console_store)
 
     async def background(_app: web.Application) -> AsyncIterator[None]:
-        loops = (tally.run(), pressure.run(), redeliveries.run(), nudger.run(), tail.run(), ring.run(), probe.run())
-        tasks = [asyncio.create_task(loop) for loop in (*loops, clock.run(store.redis))]
+        loops = (
+            *(each.run() for each in (metrics_buffer, memory_guard, failed_attempts, notifier, tail, ring, probe)),
+            clock.run(store.redis),
+        )
+        tasks = [asyncio.create_task(loop) for loop in loops]
         yield
-        await acknowledger.close()
+        await batch_writer.close()
         await end(*tasks)
         await probe.close()
         with suppress(*UNAVAILABLE):
-            await tally.flush()
+            await metrics_buffer.flush()
         with suppress(*UNAVAILABLE):
-            await redeliveries.flush()
-        for each in {store, read_store, watch_store}:
+            await failed_attempts.flush()
+        for each in {store, read_store, watch_store, console_store}:
             with suppress(*UNAVAILABLE):
                 await each.close()
 
@@ -94,7 +101,7 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     return app
 
 
-def _setup_routes(app: web.Application) -> None:
+def _setup_routes(app: web.Application, webhook: Webhook) -> None:
     routes = (
         ("GET", "/reviews", reviews.list_reviews),
         ("GET", "/reviews/{id}", reviews.get_review),
@@ -113,3 +120,4 @@ def _setup_routes(app: web.Application) -> None:
     )
     for method, path, handler in routes:
         app.router.add_route(method, path, handler, expect_handler=expect)
+    app.router.register_resource(WebhookResource(webhook.receive))

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from mirror.domain.record import CorruptError
 from mirror.storage.connection import UNAVAILABLE
-from service.requests import LOG_FACTS, ROUTE
+from service.requests import LOG_FACTS
 
 RETRY_AFTER_S = 5
 INTERNAL_ERROR = "an error of ours; it is in the log"
@@ -120,10 +120,9 @@ def tell_corrupt(request: web.Request, error: CorruptError) -> None:
 
 def route_of(request: web.Request) -> str:
     """Name the route, not the path: the path may hold the webhook's secret."""
-    if ROUTE in request:
-        return request[ROUTE]
     resource = request.match_info.route.resource
-    return "unknown" if resource is None else resource.canonical
+    # The webhook's resource is known to the router by another name than its path.
+    return "unknown" if resource is None else resource.get_info().get("path", resource.canonical)
 
 
 def _from_http(error: web.HTTPException) -> ServiceError:

@@ -1,19 +1,24 @@
-"""What stands around every request: it is counted, given an id, and whatever it raises becomes an answer.
+"""Wraps every request: counts it, gives it an id, and turns whatever it raises into an answer.
 
-It wraps the application as a whole, its router included, and is not one of the middlewares that aiohttp calls itself:
-those cost each request two more calls, and the looking up of what they need.
+It wraps the application as a whole, its router included. It is none of aiohttp's own middlewares: those cost each
+request two more calls.
 """
+
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
 from service.errors import answer_to, forget_frames
 from service.in_flight import InFlight
-from service.requests import ALWAYS, LOG_FACTS, ROUTE, RequestIds, log_facts
-from service.webhook.direct import Direct, Handler
+from service.requests import ALWAYS, LOG_FACTS, RequestIds, log_facts
+
+# Any: aiohttp's server says that it passes a BaseRequest; an application's makes it a Request.
+Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 
 
-def around(application: Handler, direct: Direct, in_flight: InFlight) -> Handler:
-    """Wrap what answers the requests of an application, and of its direct route."""
+def around(application: Handler, in_flight: InFlight) -> Handler:
+    """Wrap what answers the requests of an application."""
     request_ids = RequestIds()
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -21,11 +26,7 @@ def around(application: Handler, direct: Direct, in_flight: InFlight) -> Handler
         try:
             request[LOG_FACTS] = facts = log_facts(request, request_ids.next())
             try:
-                if direct.fits(request):
-                    request[ROUTE] = direct.path
-                    response = await direct.handler(request)
-                else:
-                    response = await application(request)
+                response = await application(request)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
                 response = answer_to(request, error)
                 forget_frames(error)
@@ -33,7 +34,7 @@ def around(application: Handler, direct: Direct, in_flight: InFlight) -> Handler
             response.headers.update(ALWAYS)
             # Reviews are personal data, and nothing here is worth a cache that does not ask again.
             response.headers.setdefault("Cache-Control", "no-store")
-            # No other protocol is spoken here, and aiohttp drops what stands behind the offer of an unknown one.
+            # No other protocol is spoken here, and aiohttp drops what follows a request to upgrade to one.
             if in_flight.stopping or "Upgrade" in request.headers:
                 response.force_close()
             return response

@@ -25,7 +25,6 @@ from service.errors import INTERNAL_ERROR, error_of, json_response
 from service.in_flight import IN_FLIGHT
 from service.middleware import around
 from service.requests import ALWAYS
-from service.webhook.direct import DIRECT
 
 log = structlog.get_logger()
 
@@ -136,12 +135,12 @@ class _Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """An AppRunner of an application with DIRECT and IN_FLIGHT: `around` is about it, and what is not HTTP answered."""
+    """An AppRunner of an application with IN_FLIGHT that uses `_RequestHandler`, and `around` for every request."""
 
     __slots__ = ()
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         server.__class__ = _Server
-        server.request_handler = around(server.request_handler, self.app[DIRECT], self.app[IN_FLIGHT])
+        server.request_handler = around(server.request_handler, self.app[IN_FLIGHT])
         return server

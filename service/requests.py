@@ -8,7 +8,6 @@ from aiohttp import web
 # What a request's log lines say of it. Passed to each by hand: context variables would leak into the tasks that one
 # request starts for many, and cost more.
 LOG_FACTS = web.RequestKey("log_facts", dict[str, str])
-ROUTE = web.RequestKey("route", str)  # of a request that aiohttp's router has not seen
 _MAX_UPSTREAM_ID = 64
 # In place of aiohttp's header, which names its release and Python's: who looks for a known hole need not be helped.
 SERVER = "reviewmirror"

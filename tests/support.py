@@ -12,6 +12,8 @@ from aiohttp.web import Request
 from nacl.signing import SigningKey
 
 from mirror.settings import Settings, load
+from mirror.storage.sink import SinkLag, SinkState
+from service.api.fleet_metrics import Snapshot
 from tools.simulator.keys import Signer
 
 SIGNER = Signer(SigningKey(bytes(range(32))))
@@ -20,6 +22,17 @@ WEBHOOK = "/webhooks/partoo"
 READ = {"Authorization": f"Bearer {API_TOKEN}"}
 
 Client = TestClient[Request, None]
+# A snapshot with something of each part, so that every metric is shown.
+EVERYTHING = Snapshot(
+    counts={},
+    reviews={},
+    waiting=0,
+    oldest_waiting_s=0,
+    dead_letters=0,
+    workers=0,
+    open_questions=0,
+    sink=(SinkState(state="following", at=0), SinkLag(0, 0)),
+)
 
 
 def make_settings(**variables: str) -> Settings:

@@ -44,6 +44,7 @@ DOMAIN_MAY_IMPORT = {
     "msgspec",
     "nacl",
     "re",
+    "statistics",
     "typing",
     "unicodedata",
 }

@@ -14,8 +14,8 @@ from mirror.domain.settling import Settled, refuse, settle
 from mirror.domain.unreadable import UNREADABLE
 from mirror.storage.commit import NO_VERIFICATION, Commit, Verification
 from mirror.storage.decoding import decode_record
+from mirror.storage.failed_attempts import digest
 from mirror.storage.inbox import Claim
-from mirror.storage.redeliveries import digest
 
 log = structlog.get_logger()
 
@@ -35,17 +35,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     thresholds: Thresholds = DEFAULT_THRESHOLDS
 
 
-def decide(claim: Claim, policy: Policy, offered: Mapping[str, int], now: int) -> Commit | None:
+def decide(claim: Claim, policy: Policy, first_attempts: Mapping[str, int], now: int) -> Commit | None:
     """Decide on one review's deliveries; None where they are to wait, and be claimed again after the lease.
 
-    `offered`: when bodies, by their digests, were first offered without being acknowledged.
+    `first_attempts`: when bodies, by their digests, were first sent without being acknowledged.
     `now`: the time in ms since 1970 UTC.
     """
     if claim.problem is not None:
         log.error("drain.review_failed", review_id=claim.review_id, corrupt=True, reason=claim.problem)
         return None
     try:
-        entries = [_with_offer(decode_entry(data), offered) for data in claim.entries]
+        entries = [_with_first_attempt(decode_entry(data), first_attempts) for data in claim.entries]
         try:
             record = None if claim.record is None else decode_record(claim.review_id, claim.record)
         except CorruptError as error:
@@ -64,13 +64,14 @@ def decide(claim: Claim, policy: Policy, offered: Mapping[str, int], now: int) -
 
 
 def digests(claim: Claim) -> list[str]:
-    """Name the bodies of a claim's deliveries that Partoo may have offered before."""
+    """Name the bodies of a claim's deliveries that Partoo may have sent before."""
     return [digest(data.partition(b"\n")[2]) for data in claim.entries]
 
 
-def _with_offer(entry: Entry, offered: Mapping[str, int]) -> Entry:
-    first_attempt_at = offered.get(digest(entry.body)) if offered and entry.source is Source.WEBHOOK else None
-    # The same moment: it is no redelivery, but what was not acknowledged, stored all the same, and perhaps late.
+def _with_first_attempt(entry: Entry, first_attempts: Mapping[str, int]) -> Entry:
+    is_asked = first_attempts and entry.source is Source.WEBHOOK
+    first_attempt_at = first_attempts.get(digest(entry.body)) if is_asked else None
+    # At the same moment: this is the first attempt itself, which was stored although it was not acknowledged.
     known = first_attempt_at is not None and first_attempt_at <= entry.received_at
     return msgspec.structs.replace(entry, first_attempt_at=first_attempt_at) if known else entry
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import structlog
 
-from mirror.storage import inbox, redeliveries, server
+from mirror.storage import failed_attempts, inbox, server
 from mirror.storage.commit import Commit, commit
 from mirror.storage.deliveries import RoomMaker
 from mirror.storage.store import Store
@@ -111,14 +111,14 @@ class Drainer:
         return self._retention
 
     async def _decide(self, claims: list[inbox.Claim]) -> list[Commit]:
-        offered = await self._offered(claims)
+        first_attempts = await self._first_attempts(claims)
         now = await self._store.now()
-        return [one for claim in claims if (one := decide(claim, self._policy, offered, now)) is not None]
+        return [one for claim in claims if (one := decide(claim, self._policy, first_attempts, now)) is not None]
 
-    async def _offered(self, claims: list[inbox.Claim]) -> dict[str, int]:
-        """Find out which of the deliveries were offered before, without being acknowledged."""
-        if not await redeliveries.any_expected(self._store):
+    async def _first_attempts(self, claims: list[inbox.Claim]) -> dict[str, int]:
+        """Return when deliveries that were sent before without being acknowledged were first sent, by digest."""
+        if not await failed_attempts.any_recorded(self._store):
             return {}
         names = [name for claim in claims for name in digests(claim)]
-        found = await redeliveries.offered(self._store, names)
+        found = await failed_attempts.first_attempts(self._store, names)
         return {name: at for name, at in zip(names, found, strict=True) if at is not None}

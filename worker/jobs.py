@@ -15,6 +15,7 @@ from worker import reconciliation
 from worker.context import begin
 from worker.drain import Drainer
 from worker.reconciliation import Reconciler
+from worker.silence import SilenceWatch
 from worker.trimming import trim_histories
 from worker.verification import MAX_RUN_S, Verifier
 from worker.watch import watch
@@ -31,6 +32,7 @@ SWEEP_SECONDS = frozenset(range(0, 60, 5))
 VERIFY_SECONDS = frozenset(range(3, 60, 10))
 # Between sweeps.
 WATCH_SECONDS = frozenset(range(2, 60, 10))
+SILENCE_SECONDS = frozenset(range(6, 60, 10))
 RATINGS_SECONDS = frozenset(range(4, 60, 10))
 # Some seconds of work; the next job goes on.
 RATINGS_STEPS = 50
@@ -70,6 +72,16 @@ async def watch_absences(ctx: dict[str, Any]) -> None:
     begin(ctx, "watch")
     try:
         await watch(ctx["store"], ctx["drainer"], ctx["grace"])
+    except UNAVAILABLE as error:
+        log.warning("watch.interrupted", error=repr(error))
+
+
+async def watch_silence(ctx: dict[str, Any]) -> None:
+    """Count deliveries by the hour, and tell when they stay away."""
+    begin(ctx, "watch_silence")
+    silence: SilenceWatch = ctx["silence"]
+    try:
+        await silence.look()
     except UNAVAILABLE as error:
         log.warning("watch.interrupted", error=repr(error))
 
@@ -137,6 +149,7 @@ def cron_jobs() -> list[CronJob]:
         cron(sweep, second=set(SWEEP_SECONDS), run_at_startup=True, keep_result=0, timeout=JOB_TIMEOUT_S),
         cron(trim_histories, hour={TRIM_HOUR}, minute={30}, keep_result=0, timeout=JOB_TIMEOUT_S),
         cron(watch_absences, second=set(WATCH_SECONDS), run_at_startup=True, keep_result=0, timeout=JOB_TIMEOUT_S),
+        cron(watch_silence, second=set(SILENCE_SECONDS), run_at_startup=True, keep_result=0, timeout=VERIFY_TIMEOUT_S),
         cron(follow_ratings, second=set(RATINGS_SECONDS), keep_result=0, timeout=JOB_TIMEOUT_S),
         cron(verify, second=set(VERIFY_SECONDS), keep_result=0, timeout=VERIFY_TIMEOUT_S),
         cron(plan_reconciliation, hour=RECONCILE_HOUR, minute=0, keep_result=0, timeout=JOB_TIMEOUT_S),

@@ -37,6 +37,7 @@ from worker.drain import Drainer
 from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
 from worker.outgoing.senders import Senders
 from worker.reconciliation import Reconciler
+from worker.silence import SilenceWatch
 from worker.verification import Verifier
 
 # Running jobs may end by themselves for this long after SIGTERM; Heroku kills after 30 s.
@@ -97,7 +98,7 @@ async def supervise(settings: Settings, redis_url: str, name: str, stop: asyncio
 
 
 async def _one_worker(settings: Settings, redis_url: str, name: str, stop: asyncio.Event, kept: _Kept) -> None:
-    store = Store(connect(settings, redis_url), kept.clock)
+    store = Store(connect(settings, redis_url), kept.clock, feed_length=settings.feed_length)
     probe = WriteProbe(store, kept.probe_log)
     # Before anything else can fail: arq tells of an error, but not what it means. And Redis may be another server now.
     with suppress(*UNAVAILABLE):
@@ -111,6 +112,7 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
         "drainer": drainer,
         "verifier": verifier,
         "reconciler": reconciler,
+        "silence": SilenceWatch(store, None if verifier is None else verifier.api, settings.silence_after),
         "grace": settings.deletion_grace,
         "history_retention": settings.history_retention,
     }
@@ -152,7 +154,7 @@ async def _make_room(settings: Settings, redis_url: str, clock: RedisClock) -> N
     It does not refuse a claim, or a commit that keeps no raw deliveries: a script that begins with a write that frees
     memory may go on (Redis, "Lua scripting and memory limit"). And what waits is often what fills it.
     """
-    store = Store(connect(settings, redis_url), clock)
+    store = Store(connect(settings, redis_url), clock, feed_length=settings.feed_length)
     with suppress(*UNAVAILABLE):
         await Drainer(store, msgspec.structs.replace(_policy(settings), delivery_retention=0)).run()
     with suppress(*UNAVAILABLE):

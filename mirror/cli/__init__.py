@@ -69,7 +69,7 @@ async def _run(settings: Settings, redis_url: str, options: argparse.Namespace) 
         sys.stderr.write(
             f"reviewmirror: REDIS_URL is not set: this is the embedded Redis in {settings.redis_data_dir}\n"
         )
-    store = Store(connect(settings, redis_url))
+    store = Store(connect(settings, redis_url), feed_length=settings.feed_length)
     try:
         code: int = await options.run(store, settings, options)
         sys.stdout.flush()

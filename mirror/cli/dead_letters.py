@@ -14,7 +14,7 @@ from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.inbox import received_at
 from mirror.settings import Settings
 from mirror.storage import dead_letters
-from mirror.storage.retrying import Outcome, Retried, retry
+from mirror.storage.retrying import Outcome, retry_one
 from mirror.storage.store import Store
 
 NAME = "dead-letters"
@@ -113,32 +113,14 @@ async def _retry(store: Store, settings: Settings, options: argparse.Namespace) 
     ids = await _chosen(store, options)
     if isinstance(ids, int):
         return ids
-    results = [await _retry_one(store, settings, delivery_id) for delivery_id in ids]
+    results = [await retry_one(store, delivery_id, settings.windows) for delivery_id in ids]
     if options.json:
         write_json({"results": results})
     elif not results:
         write(_NONE)
     for result in [] if options.json else results:
-        write(f"{result.delivery_id}  {_retry_words(result)}")
+        write(f"{result.delivery_id}  {result.words}")
     return 0 if all(result.outcome in (Outcome.RETRIED, Outcome.IGNORED) for result in results) else EXIT_FAILED
-
-
-async def _retry_one(store: Store, settings: Settings, delivery_id: str) -> Retried:
-    for letter in await dead_letters.read(store, [delivery_id]):
-        return await retry(store, letter, settings.windows)
-    return Retried(delivery_id, Outcome.GONE)
-
-
-def _retry_words(result: Retried) -> str:
-    match result.outcome:
-        case Outcome.RETRIED:
-            return f"waits for a worker, review {result.review_id}"
-        case Outcome.IGNORED:
-            return "is an event that is not about a review: removed"
-        case Outcome.UNREADABLE:
-            return f"stays, {result.code}: {result.reason}"
-        case Outcome.GONE:
-            return "is not there: no dead letter has this id (any more)"
 
 
 async def _drop(store: Store, _settings: Settings, options: argparse.Namespace) -> int:

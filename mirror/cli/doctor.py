@@ -11,12 +11,14 @@ import msgspec
 from mirror import misspelt
 from mirror.bootstrap import EXIT_FAILED
 from mirror.cli.check import FAIL, OK, WARN, Check
+from mirror.cli.doctor_endpoints import check_endpoints
 from mirror.cli.doctor_partoo import check_partoo
 from mirror.cli.doctor_postgres import check_postgres
 from mirror.cli.output import write, write_json
 from mirror.clock import span
+from mirror.domain.silence import Reason, Standing
 from mirror.settings import Settings
-from mirror.storage import corrupt, dead_letters, deliveries, erased_files, inbox, server, workers
+from mirror.storage import corrupt, dead_letters, deliveries, erased_files, inbox, server, silence, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.probe import explain, try_writing
 from mirror.storage.refusals import NO_ANSWER
@@ -56,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(store: Store, settings: Settings, options: argparse.Namespace) -> int:
-    checks = [*_configuration(settings), *await _redis(store, settings, with_worker=not options.without_worker)]
+    checks = await examine(store, settings, with_worker=not options.without_worker)
     if options.json:
         write_json({"checks": checks})
     else:
@@ -65,6 +67,11 @@ async def run(store: Store, settings: Settings, options: argparse.Namespace) -> 
             if check.remedy:
                 write(f"      → {check.remedy}")
     return EXIT_FAILED if any(check.state == FAIL for check in checks) else 0
+
+
+async def examine(store: Store, settings: Settings, *, with_worker: bool = True) -> list[Check]:
+    """Make every check; where Redis does not answer, that is one of them."""
+    return [*_configuration(settings), *await _redis(store, settings, with_worker=with_worker)]
 
 
 def _configuration(settings: Settings) -> Iterator[Check]:
@@ -102,6 +109,7 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
             erased_files.finding(store),
             store.clock.synchronize(store.redis),
         )
+        quiet = await silence.standing(store)
     except UNAVAILABLE as error:
         found = await explain(store, error)
         # What did not answer says why, a name that cannot be resolved for instance.
@@ -116,10 +124,19 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
     if with_worker:
         stored = not any(check.state == FAIL and check.name in _STORING for check in checks)
         checks.append(_worker(queue, stored=stored))
+    checks.append(_finding("silence", WARN, silence.finding(quiet, await store.now()), _last_delivery(quiet)))
     if unclean is not None:
         checks.append(_finding("erased reviews", WARN, unclean, ""))
-    checks += [_waiting(queue), _letters(queue), *_corrupt(queue)]
+    checks += [_waiting(queue), _letters(queue), *_corrupt(queue), *await check_endpoints(store)]
     return [*checks, await check_partoo(store, settings), await check_postgres(store, settings)]
+
+
+def _last_delivery(standing: Standing) -> str:
+    if standing.reason is Reason.QUIET:
+        return "deliveries stay away, and Partoo has nothing new"
+    if standing.limit is None:
+        return "how often deliveries usually come is not known yet: that takes two weeks at least"
+    return f"it would be told {span(standing.limit)} after the last delivery"
 
 
 async def _queue(store: Store) -> Queue:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from mirror import parsing
+from mirror import endpoint_actions, parsing
 from mirror.bootstrap import EXIT_FAILED
 from mirror.cli import arguments
 from mirror.cli.output import counted, write, write_json
@@ -18,7 +18,6 @@ from mirror.domain.outgoing import (
     Endpoint,
     Item,
     Secret,
-    State,
     make_secret,
 )
 from mirror.endpoint_views import answer_view, item_view, standing_view
@@ -194,20 +193,11 @@ def _item_line(item: Item) -> str:
 
 
 async def _pause(store: Store, _settings: Settings, options: argparse.Namespace) -> int:
-    return _told(await _set(store, options, State.PAUSED), options, "paused")
+    return _told(await endpoint_actions.pause(store, options.id), options, "paused")
 
 
 async def _resume(store: Store, _settings: Settings, options: argparse.Namespace) -> int:
-    before = await endpoints.get(store, options.id)
-    # Of one that was away for too long, what lies between is lost, and was said: it goes on with the oldest kept.
-    cursor = (await feed.bounds(store)).oldest if before.state is State.CURSOR_EXPIRED else None
-    return _told(await _set(store, options, State.ACTIVE, cursor), options, "active")
-
-
-async def _set(store: Store, options: argparse.Namespace, state: State, cursor: Position | None = None) -> Endpoint:
-    return await endpoints.change(
-        store, options.id, lambda one: msgspec.structs.replace(one, state=state, reason=""), cursor
-    )
+    return _told(await endpoint_actions.resume(store, options.id), options, "active")
 
 
 async def _rotate(store: Store, _settings: Settings, options: argparse.Namespace) -> int:
@@ -248,13 +238,13 @@ async def _test(store: Store, settings: Settings, options: argparse.Namespace) -
 async def _replay(store: Store, _settings: Settings, options: argparse.Namespace) -> int:
     if options.event is not None:
         return await _take_out(store, options, ("parked",), again=True)
-    cursor, bounds = Position(options.since), await feed.bounds(store)
     try:
-        bounds.check(min(cursor, bounds.last))
+        endpoint = await endpoint_actions.replay(store, options.id, options.since)
     except CursorExpiredError:
-        kept = iso(bounds.first.at) if bounds.first is not None else "now"
-        return arguments.misused(f"--since: the feed keeps what happened since {kept}")
-    endpoint = await endpoints.change(store, options.id, cursor=min(cursor, bounds.last))
+        first = (await feed.bounds(store)).first
+        return arguments.misused(
+            f"--since: the feed keeps what happened since {'now' if first is None else iso(first.at)}"
+        )
     return _told(endpoint, options, f"sends again what happened since {iso(options.since)}")
 
 

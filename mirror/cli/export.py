@@ -12,7 +12,6 @@ from mirror.bootstrap import EXIT_FAILED
 from mirror.cli.arguments import misused, moment
 from mirror.cli.output import counted, write, write_json
 from mirror.cli.progress import Progress
-from mirror.clock import now_ms
 from mirror.domain.history import first_payload
 from mirror.domain.ratings import Track, moments, series
 from mirror.domain.record import CorruptError
@@ -145,15 +144,17 @@ async def _changes(store: Store, options: argparse.Namespace, after: int) -> Asy
 async def _ratings(store: Store, options: argparse.Namespace) -> AsyncIterator[_Row]:
     while not await ratings.catch_up(store, _STEPS):
         pass
+    now = await store.now()
     names = await ratings.businesses(store) if options.business_id is None else [options.business_id]
+    now = await store.now()
     for number, name in enumerate(names):
         by_partner: dict[str, list[Track]] = {}
         async for piece in ratings.tracks(store, name):
             for track in piece:
                 by_partner.setdefault(track.partner, []).append(track)
         for partner, tracks in sorted(by_partner.items()):
-            begins = min((track.points[0].at for track in tracks if track.points), default=now_ms())
-            wanted = moments(max(begins, options.since or 0), now_ms(), "day")
+            begins = min((track.points[0].at for track in tracks if track.points), default=now)
+            wanted = moments(max(begins, options.since or 0), now, "day")
             for at, found in zip(wanted, series(tracks, wanted), strict=True):
                 yield number, tables.rating_row(at, name, partner, found)
 

@@ -9,15 +9,36 @@ from mirror.cli.output import write, write_json
 from mirror.clock import iso, span
 from mirror.domain.changes import Certainty
 from mirror.domain.lifecycle import Status
+from mirror.domain.outgoing import Endpoint
+from mirror.domain.silence import Reason
+from mirror.endpoint_views import standing_view
 from mirror.settings import Settings
-from mirror.storage import corrupt, counters, dead_letters, inbox, incidents, reads, sink, verification, workers
+from mirror.storage import (
+    corrupt,
+    counters,
+    dead_letters,
+    endpoints,
+    inbox,
+    incidents,
+    reads,
+    silence,
+    sink,
+    verification,
+    workers,
+)
 from mirror.storage.store import Store
+from mirror.views import silence_view
 
 NAME = "status"
-HELP = "show counts by status and certainty, what waits and for how long, workers, incidents, questions, dead letters"
+HELP = "show counts by status and certainty, what waits and for how long, workers, incidents, dead letters, endpoints"
 
 # As many as a screen bears.
 SHOWN_INCIDENTS = 10
+_REASONS = {
+    Reason.DEAF: "although reviews have changed at Partoo",
+    Reason.QUIET: "and Partoo has nothing new",
+    Reason.UNKNOWN: "and Partoo could not be asked",
+}
 
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
@@ -39,6 +60,7 @@ async def _facts(store: Store) -> dict[str, Any]:
     uncertain = await reads.counts_of_uncertain(store)
     backlog = await inbox.backlog(store)
     heartbeats = await workers.heartbeats(store)
+    now = await store.now()
     return {
         "reviews": {
             str(status): sum(count for (found, _), count in counts.items() if found == status) for status in Status
@@ -58,6 +80,8 @@ async def _facts(store: Store) -> dict[str, Any]:
         "dead_letters": await dead_letters.count(store),
         "corrupt_records": await corrupt.reviews(store),
         "postgres": await _postgres(store),
+        "endpoints": [await _endpoint(store, one, now) for one in await endpoints.all_endpoints(store)],
+        "silence": silence_view(await silence.standing(store), now),
         "counters": dict(sorted((await counters.read(store)).items())),
     }
 
@@ -74,6 +98,11 @@ async def _postgres(store: Store) -> dict[str, Any] | None:
         "lag_events": lag.events,
         "lag_s": lag.age_ms / 1000,
     }
+
+
+async def _endpoint(store: Store, endpoint: Endpoint, now: int) -> dict[str, Any]:
+    view = standing_view(await endpoints.standing(store, endpoint, now))
+    return {name: value for name, value in view.items() if name != "answers"}
 
 
 def _lines(facts: dict[str, Any]) -> Iterator[str]:
@@ -93,6 +122,7 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     names = ", ".join(facts["workers"])
     last = facts["last_heartbeat_at"]
     yield f"workers       {len(facts['workers'])} ({names})" if names else f"workers       none ({_last_seen(last)})"
+    yield f"deliveries    {_deliveries(facts['silence'])}"
     yield from _incident_lines(facts["open_incidents"])
     yield f"questions     {facts['open_questions']} open, {facts['second_looks']} answered and to be asked once more"
     yield f"dead letters  {facts['dead_letters']}"
@@ -100,6 +130,8 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
         yield f"corrupt       records of reviews {', '.join(str(one) for one in facts['corrupt_records'])}"
     if facts["postgres"] is not None:
         yield _postgres_line(facts["postgres"])
+    for endpoint in facts["endpoints"]:
+        yield f"endpoint      {_endpoint_line(endpoint)}"
     decisions = {
         name.removeprefix("decisions:"): count
         for name, count in facts["counters"].items()
@@ -116,6 +148,15 @@ def _postgres_line(found: dict[str, Any]) -> str:
     return f"postgres      {found['state']}, {behind}" + (f": {found['error']}" if found["error"] else "")
 
 
+def _deliveries(silence: dict[str, Any]) -> str:
+    if silence["last_delivery_at"] is None:
+        return "not watched yet"
+    usual = silence["usual_longest_gap_s"]
+    learned = "what is usual is not known yet" if usual is None else f"usually {span(round(usual * 1000))} at most"
+    ago = f"the last {span(round(silence['without_delivery_s'] * 1000))} ago ({learned})"
+    return f"stay away: {ago}, {_REASONS[silence['reason']]}" if silence["silent_since"] else ago
+
+
 def _incident_lines(found: list[dict[str, Any]]) -> Iterator[str]:
     held = sum(incident["missing"] for incident in found)
     yield f"incidents     {len(found)} open, they hold {held} missing reviews" if found else "incidents     none open"
@@ -125,6 +166,16 @@ def _incident_lines(found: list[dict[str, Any]]) -> Iterator[str]:
         yield f"              {of}: {counts}, since {incident['opened_at']}"
     if len(found) > SHOWN_INCIDENTS:
         yield f"              and {len(found) - SHOWN_INCIDENTS} more: --json shows all"
+
+
+def _endpoint_line(endpoint: dict[str, Any]) -> str:
+    behind = f"{endpoint['lag_events']} behind, {span(round(endpoint['lag_s'] * 1000))}"
+    parts = [endpoint["state"], behind if endpoint["lag_events"] else "up to date"]
+    if endpoint["failing_since"]:
+        parts.append(f"failing since {endpoint['failing_since']}")
+    if endpoint["parked"]:
+        parts.append(f"{endpoint['parked']} parked")
+    return f"{endpoint['id']}: {', '.join(parts)}"
 
 
 def _listed(counts: dict[str, int]) -> str:

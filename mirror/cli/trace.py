@@ -5,11 +5,12 @@ import shutil
 from collections.abc import Iterator
 
 from mirror.bootstrap import EXIT_FAILED
+from mirror.change_words import doubt, what
 from mirror.cli.arguments import moment, review_id
 from mirror.cli.output import write, write_json
 from mirror.cli.values import INDENT, field_lines, payload_lines
-from mirror.clock import iso, span
-from mirror.domain.changes import BEGINNINGS, Certainty, Change, Kind, Source
+from mirror.clock import iso
+from mirror.domain.changes import BEGINNINGS, Certainty, Change
 from mirror.domain.history import HistoryTrimmedError, as_of, changes_until, first_payload
 from mirror.domain.inbox import received_at
 from mirror.domain.lifecycle import Status
@@ -22,12 +23,6 @@ from mirror.views import changes_view, record_view
 
 NAME = "trace"
 HELP = "print a review's timeline: when, what changed, why, and how long it was missing"
-# Why a change is ambiguous, by where its news came from.
-_LATE_COPY = "it may be a late copy of an earlier delivery"
-_IN_DOUBT = {
-    Source.RECONCILIATION: "Partoo showed it nowhere, not even as deleted",
-    Source.GRACE: "so was the news that it is missing",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -151,17 +146,9 @@ def _when(milliseconds: int) -> str:
 
 
 def _what(change: Change) -> str:
-    if change.kind is Kind.TRIMMED:
-        return "older changes have been trimmed; the review was"
-    words = change.kind.replace("_", " ")
-    if change.missing_for is not None:
-        words += f", missing for {span(change.missing_for)}"
-    if change.kind is Kind.REAPPEARED and not change.fields:
-        words += ", as it was before"
-    if change.ambiguous:
-        words += f" (ambiguous: {_IN_DOUBT.get(change.source, _LATE_COPY)})"
-    elif change.certainty is not Certainty.PROVEN:
-        words += f" ({change.certainty}: nothing in it shows that it is news)"
+    words = what(change)
+    if doubtful := doubt(change):
+        words += f" ({doubtful})"
     if change.repaired:
         words += f" (repaired before it could be read: {', '.join(change.repaired)})"
     return words

@@ -164,6 +164,7 @@ def changed(
         last_changed_at=case.at,
         last_received_at=case.at,
         delivered_at=case.delivered_at,
+        denied_at=0,
         last_first_attempt_at=case.delivery.first_attempt_at or 0,
         **marks(certainty),
         **updates,

@@ -21,8 +21,10 @@ FORGOTTEN = "forgotten"
 REPLAYED = "replayed"
 INCIDENT_OPENED = "incident.opened"
 INCIDENT_CLOSED = "incident.closed"
+SILENCE_BEGAN = "silence.began"
+SILENCE_ENDED = "silence.ended"
 REVIEW_KINDS = (*(str(kind) for kind in Kind if kind is not Kind.TRIMMED), FORGOTTEN, REPLAYED)
-KINDS = (*REVIEW_KINDS, INCIDENT_OPENED, INCIDENT_CLOSED)
+KINDS = (*REVIEW_KINDS, INCIDENT_OPENED, INCIDENT_CLOSED, SILENCE_BEGAN, SILENCE_ENDED)
 _CURSOR = re.compile(r"([0-9]{1,15})-([0-9]{1,19})")
 
 

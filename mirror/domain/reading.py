@@ -5,9 +5,9 @@ the webhooks, and may leave things out. So it is compared by value (`mirror.doma
 - one that a delivery or a later reading has overtaken changes nothing;
 - while the search may lag, one that differs only counts where its clock proves it to be news; else it may show what a
   delivery has just left, and Partoo is asked again later;
-- an ambiguous state is put right sooner, though not for certain: as soon as the state before it would have to be shown
-  for longer after its end than it lasted. What is older still only shows that the search is behind;
-- one that agrees proves what is mirrored.
+- an ambiguous state is put right sooner, though not for certain: once readings have shown the state before it for
+  longer than that had lasted. A search that is steadily behind shows it for no longer;
+- one that agrees proves what is mirrored, unless it may show an earlier time at which the review was in that state too.
 
 An absence is a reading of another kind: Partoo showed the review nowhere. It says less, so it is applied as a deletion
 that is ambiguous, and it says nothing of a review that is new or changed in the last day.
@@ -128,9 +128,8 @@ def _take(case: Case, merged: Merged, asked: _Asked, windows: Windows) -> Decisi
     if not delta.fields:
         return _agreed(case, lag_over_at if lags else 0, known)
     proven = not lags or (deleted_since(case) if is_deleted(merged.review) else is_newest(case, windows))
-    if not (proven or _is_put_right_early(case, merged.review, asked)):
-        reason = "Partoo's search may not show yet what a delivery has told"
-        return _refuse(case, reason, Question(Asking.ASK, _next_look(case, asked, lag_over_at)))
+    if not (proven or _is_put_right_early(record, merged.review, asked)):
+        return _deny(case, merged.review, asked, lag_over_at)
     certainty = Certainty.AMBIGUOUS if asked.absent else Certainty.PROVEN if proven else Certainty.UNPROVEN
     decide = _apply_deletion if is_deleted(merged.review) else _apply_shown
     decision = decide(case, delta, certainty, known)
@@ -169,20 +168,31 @@ def _next_look(case: Case, asked: _Asked, lag_over_at: int) -> int:
     return min(lag_over_at, 2 * asked.observed_at - case.delivered_at)
 
 
-def _is_put_right_early(case: Case, shown: dict[str, Any], asked: _Asked) -> bool:
+def _deny(case: Case, shown: dict[str, Any], asked: _Asked, lag_over_at: int) -> Decision:
+    """Leave a state that a search which may lag does not show, but for the time since when it shows the one before."""
+    since = (case.record.denied_at or asked.observed_at) if _is_state_before(case.record, shown) else 0
+    denied = msgspec.structs.replace(case.record, denied_at=since)
+    question = Question(Asking.ASK, _next_look(case, asked, lag_over_at))
+    reason = "Partoo's search may not show yet what a delivery has told"
+    return Decision("stale", case.delivery, denied, reason=reason, question=question)
+
+
+def _is_put_right_early(record: Record, shown: dict[str, Any], asked: _Asked) -> bool:
     """Tell whether an ambiguous state is more likely a late copy than one that a lagging search does not show yet.
 
-    A lagging search would have to be behind by just so much that it falls into the time of the state before.
+    A search that is steadily behind shows the state before for as long as that lasted, and no longer.
     """
-    record = case.record
-    older_still = previous_states.find(record, shown) is not None and not _is_state_before(record, shown)
-    return record.ambiguous and not older_still and _lasted_ms(record) <= asked.observed_at - case.delivered_at
+    if not (record.ambiguous and record.denied_at and _is_state_before(record, shown)):
+        return False
+    return asked.observed_at - record.denied_at > _lasted_ms(record)
 
 
 def _is_state_before(record: Record, shown: dict[str, Any]) -> bool:
     """Tell whether this is the very state that the last change has replaced."""
     if record.status is not Status.LIVE:
         return record.last_live is not None and not difference(record.last_live, shown).fields
+    if is_deleted(shown) and record.reappearances and record.live_since == record.since:
+        return True  # an absence, however the search tells of it
     mark = previous_states.fingerprint(shown)
     return any(state.fingerprint == mark for state in record.previous_states if state.until == record.since)
 
@@ -197,15 +207,20 @@ def _lasted_ms(record: Record) -> int:
 
 
 def _agreed(case: Case, again_at: int, known: dict[str, Any]) -> Decision:
-    """Take an answer that says what is mirrored, which proves it. Where the search may lag, a second look is due."""
+    """Take an answer that says what is mirrored. Where the search may lag, a second look is due.
+
+    It proves what is mirrored, unless the search may be behind and the review was in this state before: then it may
+    show that time.
+    """
     record = case.record
     if record.certainty is Certainty.PROVEN:
         again_at = 0
     question = Question(Asking.CLOSE, again_at=again_at)
+    certainty = Certainty.UNPROVEN if again_at and previous_states.find(record, record.review) else Certainty.PROVEN
     if record.ambiguous:
-        decision = changed(case, Kind.CONFIRMED, Difference({}), Certainty.PROVEN, **known)
+        decision = changed(case, Kind.CONFIRMED, Difference({}), certainty, **known)
         return msgspec.structs.replace(decision, question=question)
-    seen = msgspec.structs.replace(record, last_received_at=case.at, **marks(Certainty.PROVEN), **known)
+    seen = msgspec.structs.replace(record, last_received_at=case.at, **marks(certainty), **known)
     return Decision(UNCHANGED, case.delivery, seen, question=question)
 
 

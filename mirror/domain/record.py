@@ -97,6 +97,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     # when the last delivery from Partoo was accepted, and when Partoo was asked for the last reading that was taken;
     delivered_at: int = 0
     observed_at: int = 0
+    # since which reading (when Partoo was asked) its search, which may lag, has shown the state before the last change;
+    denied_at: int = 0
     # when the delivery that made the last change was first sent, if that was before it was accepted;
     last_first_attempt_at: int = msgspec.field(default=0, name="last_offered_at")
     # the delete_dates that absences had, as canonical JSON, the newest last;

@@ -12,9 +12,9 @@ from mirror.domain.record import Record
 from mirror.domain.review import text_field
 from mirror.domain.settling import Settled
 from mirror.storage import absences, keys
+from mirror.storage.failed_attempts import digest
 from mirror.storage.histogram import bucket
 from mirror.storage.packing import pack
-from mirror.storage.redeliveries import digest
 from mirror.storage.store import Store
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -75,7 +75,8 @@ async def commit(
     may not have been written, and writing it again is harmless.
     """
     packed = pack([value for one in commits for value in _values(one, now)])
-    args = [*_ARGS, retention, now - retention, packed, *absences.arguments(thresholds, now)]
+    parts = [*_KEY_PARTS, store.feed_length, *_DELIVERIES]
+    args = [*parts, retention, now - retention, packed, *absences.arguments(thresholds, now)]
     answers = await store.commit(keys=[*_KEYS, *absences.KEYS], args=args)
     return [bool(answer) if isinstance(answer, int) else answer.decode() for answer in answers]
 
@@ -94,15 +95,8 @@ _KEYS = [
     keys.KEPT,
     keys.DEAD_BODIES,
 ]
-_ARGS = [
-    keys.REVIEW_PREFIX,
-    keys.RECORD_SUFFIX,
-    keys.INBOX_SUFFIX,
-    keys.CHANGES_SUFFIX,
-    keys.FEED_LENGTH,
-    keys.DELIVERIES_SUFFIX,
-    keys.DELIVERIES_KEPT,
-]
+_KEY_PARTS = [keys.REVIEW_PREFIX, keys.RECORD_SUFFIX, keys.INBOX_SUFFIX, keys.CHANGES_SUFFIX]
+_DELIVERIES = [keys.DELIVERIES_SUFFIX, keys.DELIVERIES_KEPT]
 
 
 def _values(one: Commit, now: int) -> list[str | bytes]:

@@ -9,7 +9,7 @@ from mirror.domain.dead_letters import DeadLetter, unreadable
 from mirror.domain.forgetting import letter_concerns
 from mirror.domain.unreadable import UNREADABLE
 from mirror.storage import keys
-from mirror.storage.redeliveries import digest
+from mirror.storage.failed_attempts import digest
 from mirror.storage.store import Store
 
 _LETTER = msgspec.json.Decoder(DeadLetter)

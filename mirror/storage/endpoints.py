@@ -1,6 +1,7 @@
 """Endpoints of outgoing webhooks in Redis: their configuration, and how far the sending to each has come."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from redis.exceptions import WatchError
@@ -73,7 +74,10 @@ async def all_endpoints(store: Store) -> list[Endpoint]:
 
 async def get(store: Store, endpoint_id: str) -> Endpoint:
     """Read one endpoint. Raises UnknownEndpointError, or one of `connection.UNAVAILABLE`."""
-    data = await store.redis.execute_command("HGET", keys.ENDPOINTS, endpoint_id)
+    return _found(endpoint_id, await store.redis.execute_command("HGET", keys.ENDPOINTS, endpoint_id))
+
+
+def _found(endpoint_id: str, data: bytes | None) -> Endpoint:
     if data is None:
         raise UnknownEndpointError(endpoint_id)
     return _ENDPOINT.decode(data)
@@ -103,9 +107,12 @@ async def change(
     """
     while True:
         async with store.redis.pipeline(transaction=True) as pipe:
+            # Read over the connection that watches: a pool of one must do.
             await pipe.watch(keys.ENDPOINTS, keys.endpoint(endpoint_id, "pending"))
-            before = await get(store, endpoint_id)
-            waiting = [] if cursor is None else await pending(store, endpoint_id)
+            data: Any = await pipe.execute_command("HGET", keys.ENDPOINTS, endpoint_id)
+            before = _found(endpoint_id, data)
+            found: Any = await pipe.execute_command("HGETALL", keys.endpoint(endpoint_id, "pending"))
+            waiting = [] if cursor is None else _items(found)
             epoch = before.epoch + (1 if anew or cursor is not None else 0)
             after = msgspec.structs.replace(changed(before), revision=before.revision + 1, epoch=epoch)
             pipe.multi()
@@ -224,12 +231,13 @@ async def standing(store: Store, endpoint: Endpoint, now: int, most_counted: int
     position = BEGINNING if cursor is None else Position.read(cursor.decode())
     ahead = await feed.peek(store, position, most_counted)
     items = _items(waiting)
+    late = [item for item in items if item.held_until <= now]  # what is held is not late
     counts = {name.decode(): int(value) for name, value in facts.items()}
     return Standing(
         endpoint=endpoint,
         cursor=str(position),
-        lag_events=min(most_counted, len(ahead) + len(items)),
-        lag_ms=_lag(ahead, items, now),
+        lag_events=min(most_counted, len(ahead) + len(late)),
+        lag_ms=_lag(ahead, late, now),
         pending=len(items),
         parked=parked_count,
         delivered=counts.get("delivered", 0),

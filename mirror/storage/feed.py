@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from redis.exceptions import ResponseError
 
 from mirror.absence_views import incident_view
@@ -54,6 +55,11 @@ async def peek(store: Store, after: Position, limit: int) -> list[Entry]:
     return [_entry(*one) for one in await store.redis.xrange(keys.FEED, f"({after}", "+", limit)]
 
 
+async def latest(store: Store, limit: int) -> list[Entry]:
+    """Read the newest entries, the newest first. Raises one of `connection.UNAVAILABLE`."""
+    return [_entry(*one) for one in await store.redis.xrevrange(keys.FEED, "+", "-", limit)]
+
+
 def _bounds(info: Mapping[str, object]) -> Bounds:
     first, last = info["first-entry"], info["last-generated-id"]
     length = int(str(info["length"]))
@@ -78,11 +84,14 @@ def _entry(position: bytes, fields: Mapping[bytes, bytes]) -> Entry:
         review_id=int(told.get("review_id", 0)),
         version=int(told.get("version", 0)),
         delivery_id=told.get("delivery_id", b"").decode(),
-        facts=_facts(told["facts"]) if "facts" in told else None,
+        facts=_facts(told["kind"], told["facts"]) if "facts" in told else None,
     )
 
 
-def _facts(data: bytes) -> dict[str, Any]:
+def _facts(kind: bytes, data: bytes) -> dict[str, Any]:
+    if not kind.startswith(b"incident."):
+        facts: dict[str, Any] = msgspec.json.decode(data)
+        return facts
     incident = decode_facts(data)
     return {"scope": incident.scope, **incident_view(incident)}
 

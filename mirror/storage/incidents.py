@@ -63,7 +63,7 @@ async def tell_once(store: Store, incident: Incident) -> bool:
     """
     scope = incident.scope
     key_names = [keys.INCIDENT_PREFIX + scope, keys.HELD_PREFIX + scope, keys.FEED]
-    return bool(await store.tell_incident(keys=key_names, args=[scope, incident.opened_at, keys.FEED_LENGTH]))
+    return bool(await store.tell_incident(keys=key_names, args=[scope, incident.opened_at, store.feed_length]))
 
 
 async def close(store: Store, incident: Incident, now: int, reason: CloseReason) -> Incident | None:
@@ -74,7 +74,7 @@ async def close(store: Store, incident: Incident, now: int, reason: CloseReason)
     scope = incident.scope
     key_names = [keys.INCIDENT_PREFIX + scope, keys.HELD_PREFIX + scope, keys.ABSENCES]
     key_names += [keys.INCIDENTS, keys.CLOSED_INCIDENTS, keys.FEED]
-    args = [scope, incident.opened_at, now, reason, LET_GO_AT_A_TIME, keys.CLOSED_INCIDENTS_KEPT, keys.FEED_LENGTH]
+    args = [scope, incident.opened_at, now, reason, LET_GO_AT_A_TIME, keys.CLOSED_INCIDENTS_KEPT, store.feed_length]
     while isinstance(answer := await store.close_incident(keys=key_names, args=args), int):
         if answer == _NOT_OPEN:
             return None

@@ -47,8 +47,8 @@ SECOND_LOOKS = "rm:verify:again"  # sorted set: review id -> when to ask once mo
 API_BUCKET = "rm:api:bucket"  # string: until when Partoo's API is booked, ms; expires by itself (see partoo/limiter)
 API_PAUSE = "rm:api:pause"  # string with a TTL: Partoo has answered 429 and named a time to wait
 
-# One for each body that was offered and not acknowledged: when that was, ms. Used up by its redelivery; should none
-# come, the TTL (REDELIVERY_WINDOW) ends the waiting for it.
+# One for each body whose first attempt failed: when that was, ms. The commit of its redelivery deletes it; if none
+# comes, the TTL (REDELIVERY_WINDOW) does.
 OFFERED_PREFIX = "rm:offered:"
 OFFERS = "rm:offers"  # string with the TTL of the last of them: there may be some
 # Their digests: sorted set by when they end. Beyond OFFERED_KEPT the oldest go: an outage may leave one for each body.
@@ -81,7 +81,13 @@ WORKER_ALIVE_MS = 20_000  # a worker silent for longer does not count
 WORKER_FORGOTTEN_MS = 86_400_000  # and is dropped from WORKERS after a day
 
 FEED = "rm:feed"  # stream: one entry a change, of all reviews, and one for each incident opened or closed
-FEED_LENGTH = 100_000  # about how many of the newest entries it keeps
+FEED_LENGTH = 100_000  # about how many of the newest entries it keeps, unless the variable of this name says more
+
+# Silence, written by storage/silence.py. DELIVERY_HOURS: hash, hour since 1970 -> how many deliveries came in it and
+# the longest wait for one (ms), of the last eight weeks. SILENCE: hash, when the last delivery came and since when it
+# is silent. No TTL.
+DELIVERY_HOURS = "rm:silence:hours"
+SILENCE = "rm:silence"
 
 IMPORTING = "rm:importing"  # string: an import is under way, or was interrupted
 
@@ -107,6 +113,13 @@ RATINGS_PREFIX = "rm:ratings:of:"
 MIRROR_ID = "rm:mirror_id"
 SINK = "rm:sink"
 SINK_KEPT_MS = 86_400_000
+
+# The console. A session: hash, named by the hash of its id; `token` is the hash of the token that it was begun with.
+# And how many logins failed of late: strings, one an address and one for all.
+CONSOLE_SESSION_PREFIX = "rm:console:session:"
+CONSOLE_SESSION_MS = 43_200_000  # a working day: after that, log in again
+CONSOLE_ATTEMPTS_PREFIX = "rm:console:attempts:"
+CONSOLE_ATTEMPTS_MS = 60_000
 
 # Indexes: sorted sets of review ids, padded to sort as text, all with score 0.
 PARTNERS = "rm:partners"  # set: the partners seen, to know the indexes by status and partner

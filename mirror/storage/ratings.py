@@ -98,11 +98,12 @@ async def _write(
 ) -> None:
     """Write the tracks of reviews, and that they are written. Raises WatchError if somebody else was faster."""
     known = await businesses(store)
+    # Before a connection is held for watching: a pool of one must do. Whoever reads later has a later progress.
+    found = [(review_id, await _track(store, review_id)) for review_id in review_ids]
     async with store.redis.pipeline(transaction=True) as pipe:
         await pipe.watch(keys.RATINGS_PROGRESS)
         if await pipe.get(keys.RATINGS_PROGRESS) not in (None, _ENCODE_PROGRESS(before)):
             raise WatchError
-        found = [(review_id, await _track(store, review_id)) for review_id in review_ids]
         pipe.multi()
         for review_id, pair in found:
             business_id = None if pair is None else pair[0]
@@ -146,6 +147,12 @@ async def businesses(store: Store) -> list[str]:
 
 async def tracks(store: Store, business_id: str) -> AsyncIterator[list[Track]]:
     """Read the tracks of a business, in pieces. Raises one of `connection.UNAVAILABLE`."""
+    async for piece in tracks_by_review(store, business_id):
+        yield [track for _, track in piece]
+
+
+async def tracks_by_review(store: Store, business_id: str) -> AsyncIterator[list[tuple[int, Track]]]:
+    """Read the tracks of a business, each with its review's id, in pieces. Raises one of `connection.UNAVAILABLE`."""
     cursor, first = 0, True
     seen: set[bytes] = set()
     while cursor or first:
@@ -154,4 +161,15 @@ async def tracks(store: Store, business_id: str) -> AsyncIterator[list[Track]]:
         # A hash that grows meanwhile may show a field twice.
         fresh = {name: data for name, data in found.items() if name not in seen}
         seen |= fresh.keys()
-        yield [_TRACK.decode(data) for data in fresh.values()]
+        yield [(int(name), _TRACK.decode(data)) for name, data in fresh.items()]
+
+
+async def progress(store: Store) -> Progress | None:
+    """Tell how far the tracks follow the mirror; None before they are begun. Raises one of `connection.UNAVAILABLE`."""
+    data = await store.redis.get(keys.RATINGS_PROGRESS)
+    return None if data is None else _PROGRESS.decode(data)
+
+
+async def size(store: Store, business_id: str) -> int:
+    """Count the tracks of a business. Raises one of `connection.UNAVAILABLE`."""
+    return int(await store.redis.execute_command("HLEN", keys.ratings(business_id)))

@@ -25,6 +25,7 @@ class Query(msgspec.Struct, frozen=True):
     status: Status | None = None
     partner: str | None = None
     after: int = -1
+    certainty: Certainty | None = None
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -160,6 +161,8 @@ async def _indexes(store: Store, query: Query) -> list[str]:
     """Choose the indexes that together hold every review the query may match."""
     if query.business_id is not None:
         return [keys.business(query.business_id)]
+    if query.certainty not in (None, Certainty.PROVEN):
+        return [keys.certainty(query.certainty)]
     partners = await known_partners(store) if query.partner is None else [query.partner]
     statuses = list(Status) if query.status is None else [query.status]
     return [keys.index(status, partner) for status in statuses for partner in partners]
@@ -203,4 +206,5 @@ def _matches(record: Record, query: Query) -> bool:
         (query.status is None or record.status is query.status)
         and (query.partner is None or text_field(review, "partner") == query.partner)
         and (query.business_id is None or text_field(review, "business_id") == query.business_id)
+        and (query.certainty is None or record.certainty is query.certainty)
     )

@@ -96,7 +96,7 @@ async def rebuild(store: Store, comparison: Comparison, stored: Stored, snapshot
         keys.index(after.status, partner),
         keys.business(business_id) if business_id else "",
         certainty_index(after),
-        keys.FEED_LENGTH,
+        store.feed_length,
         after.version,
         comparison.changes[-1].delivery_id,
         after.missing_since if after.status is Status.MISSING else "",

@@ -11,7 +11,7 @@ from mirror.domain.settling import settle
 from mirror.domain.wire import OtherEvent, UndecodableError, decode
 from mirror.storage import dead_letters, keys
 from mirror.storage.decoding import decode_record
-from mirror.storage.redeliveries import digest
+from mirror.storage.failed_attempts import digest
 from mirror.storage.store import Store
 
 
@@ -30,6 +30,19 @@ class Retried(msgspec.Struct, frozen=True):
     review_id: int | None = None
     code: str | None = None
     reason: str | None = None
+
+    @property
+    def words(self) -> str:
+        """Say what became of it, for people."""
+        match self.outcome:
+            case Outcome.RETRIED:
+                return f"waits for a worker, review {self.review_id}"
+            case Outcome.IGNORED:
+                return "is an event that is not about a review: removed"
+            case Outcome.UNREADABLE:
+                return f"stays, {self.code}: {self.reason}"
+            case Outcome.GONE:
+                return "is not there: no dead letter has this id (any more)"
 
 
 class StillUnreadableError(Exception):
@@ -56,6 +69,13 @@ async def retry(store: Store, letter: DeadLetter, windows: Windows) -> Retried:
         return Retried(letter.delivery_id, Outcome.UNREADABLE, letter.review_id, error.code, str(error))
     moved = await _move(store, letter, review_id)
     return Retried(letter.delivery_id, Outcome.RETRIED if moved else Outcome.GONE, review_id)
+
+
+async def retry_one(store: Store, delivery_id: str, windows: Windows) -> Retried:
+    """Retry the dead letter with this id. Raises one of `connection.UNAVAILABLE`."""
+    for letter in await dead_letters.read(store, [delivery_id]):
+        return await retry(store, letter, windows)
+    return Retried(delivery_id, Outcome.GONE)
 
 
 def _review_id(letter: DeadLetter) -> int | None:

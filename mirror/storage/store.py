@@ -6,6 +6,7 @@ from typing import Any
 
 from arq.connections import ArqRedis
 
+from mirror.storage import keys
 from mirror.storage.redis_clock import RedisClock
 
 # What arq gives a job that nobody takes.
@@ -16,11 +17,14 @@ _LUA = Path(__file__).parent / "lua"
 class Store:
     """`redis` serves the mirror's keys and arq's; the other attributes are the scripts of the same names.
 
-    Stores of one process share its `clock`.
+    Stores of one process share its `clock`. `feed_length`: about how many entries of the feed are kept.
     """
 
-    def __init__(self, redis: ArqRedis, clock: RedisClock | None = None) -> None:
+    def __init__(
+        self, redis: ArqRedis, clock: RedisClock | None = None, *, feed_length: int = keys.FEED_LENGTH
+    ) -> None:
         self.redis = redis
+        self.feed_length = feed_length
         self.clock = RedisClock() if clock is None else clock
         # redis-py reloads a script that the server has forgotten, after a failover for instance.
         self.accept = self._script("accept")
@@ -39,6 +43,8 @@ class Store:
         self.tell_incident = self._script("tell_incident")
         self.close_incident = self._script("close_incident")
         self.endpoint_flush = self._script("endpoint_flush")
+        self.count_deliveries = self._script("count_deliveries")
+        self.tell_silence = self._script("tell_silence")
         self.hold = self._script("hold")
 
     def _script(self, *parts: str) -> Any:

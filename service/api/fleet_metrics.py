@@ -45,6 +45,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     clock_skew_s: float = 0.0
     endpoints: Sequence[Standing] = ()
     now: int = 0
+    silence_s: float = 0.0
+    silent: bool = False
     sink: tuple[SinkState, SinkLag] | None = None
 
 
@@ -86,6 +88,8 @@ def _gauges(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("workers", "Workers with a recent heartbeat.", snapshot.workers)
     yield _gauge("open_incidents", "Businesses or partners many reviews of which vanished.", snapshot.open_incidents)
     yield _gauge("held_reviews", "Missing reviews that open incidents keep from becoming gone.", snapshot.held)
+    yield _gauge("silence_seconds", "Time since the last delivery.", snapshot.silence_s)
+    yield _gauge("silent", "Whether deliveries stay away for longer than is usual.", int(snapshot.silent))
     yield _gauge(
         "clock_skew_seconds", "How far the clock of the answering machine is ahead of Redis's.", snapshot.clock_skew_s
     )
@@ -180,6 +184,7 @@ def _endpoints(snapshot: Snapshot) -> Iterator[Metric]:
         sent.add_metric((one.endpoint.id, "failed"), one.failed)
     yield states
     yield sent
+    yield _of_endpoints("lag_events", "Events not sent yet, 1,000 at most.", _behind(snapshot))
     yield _of_endpoints("lag_seconds", "Age of the oldest event not sent yet.", _lags(snapshot))
     yield _of_endpoints("failing_seconds", "For how long nothing has succeeded; 0: the last did.", _failing(snapshot))
     yield _of_endpoints("parked_events", "Events that the receiver has refused for good.", _parked(snapshot))
@@ -190,6 +195,10 @@ def _of_endpoints(name: str, text: str, values: Mapping[str, float]) -> Metric:
     for endpoint, value in values.items():
         family.add_metric((endpoint,), value)
     return family
+
+
+def _behind(snapshot: Snapshot) -> dict[str, float]:
+    return {one.endpoint.id: one.lag_events for one in snapshot.endpoints}
 
 
 def _lags(snapshot: Snapshot) -> dict[str, float]:

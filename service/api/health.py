@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from mirror.storage import erased_files, inbox, server, workers
+from mirror.storage import erased_files, inbox, server, silence, workers
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.probe import WriteProbe, explain
 from mirror.storage.refusals import NO_ANSWER
 from mirror.storage.store import Store
+from mirror.views import silence_view
 from service.api.shared import Shared
 from service.errors import error_of, json_response
 from service.requests import LOG_FACTS
@@ -47,7 +48,7 @@ async def readyz(request: web.Request) -> web.Response:
 async def look(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> Readiness:
     """See whether the mirror as a whole works."""
     try:
-        backlog, heartbeats, facts, refused, unclean, _ = await asyncio.gather(
+        backlog, heartbeats, facts, refused, unclean, now = await asyncio.gather(
             inbox.backlog(store),
             workers.heartbeats(store),
             server.inspect(store),
@@ -55,6 +56,7 @@ async def look(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> Readin
             erased_files.finding(store),
             store.now(),
         )
+        quiet = await silence.standing(store)
     except UNAVAILABLE as error:
         found = await explain(store, error)
         if found.problem.startswith(NO_ANSWER):
@@ -72,6 +74,7 @@ async def look(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> Readin
         server.eviction_finding(facts),
         server.persistence_finding(facts),
         unclean,
+        silence.finding(quiet, now),
         server.clock_finding(store),
     )
     heartbeat_age = heartbeats.age_ms
@@ -85,6 +88,7 @@ async def look(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> Readin
             "waiting_reviews": backlog.reviews,
             "oldest_waiting_s": age,
             "clock_skew_s": store.clock.skew_ms() / 1000,
+            "silence": silence_view(quiet, now),
         },
     )
 

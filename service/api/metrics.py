@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from mirror.domain.silence import Reason
 from mirror.storage import (
     counters,
     dead_letters,
@@ -17,6 +18,7 @@ from mirror.storage import (
     incidents,
     reads,
     server,
+    silence,
     sink,
     verification,
     workers,
@@ -64,6 +66,7 @@ async def _snapshot(store: Store) -> Snapshot:
     )
     memory = await server.memory(store)
     state = await sink.read_state(store)
+    quiet = await silence.standing(store)
     return Snapshot(
         counts,
         reviews,
@@ -78,9 +81,10 @@ async def _snapshot(store: Store) -> Snapshot:
         held=sum(incident.missing for incident in opened),
         memory_ratio=memory.share,
         clock_skew_s=store.clock.skew_ms() / 1000,
-        # Of what waits for an endpoint only the oldest is looked at.
-        endpoints=[await endpoints.standing(store, one, now, 1) for one in await endpoints.all_endpoints(store)],
+        endpoints=[await endpoints.standing(store, one, now) for one in await endpoints.all_endpoints(store)],
         now=now,
+        silence_s=0.0 if quiet.last_at is None else max(0, now - quiet.last_at) / 1000,
+        silent=quiet.since is not None and quiet.reason is not Reason.QUIET,
         sink=None if state is None else (state, await sink.lag(store, state)),
     )
 

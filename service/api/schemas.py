@@ -4,6 +4,7 @@ from typing import Any
 
 from mirror.domain.changes import Certainty, Kind, Source
 from mirror.domain.lifecycle import Status
+from mirror.domain.silence import Reason
 
 Schema = dict[str, Any]
 
@@ -57,6 +58,15 @@ _ABSENCES = _object(
     going_on=_WHOLE,
     returned_from_gone=_WHOLE,
     returned_after_s=_QUANTILES,
+)
+
+_SILENCE = _object(
+    last_delivery_at=_or_null(_MOMENT),
+    silent_since=_or_null(_MOMENT | {"description": "When the last delivery came, if they stay away for too long."}),
+    reason=_or_null(_enum(Reason)),
+    without_delivery_s=_or_null(_SECONDS),
+    usual_longest_gap_s=_or_null(_SECONDS),
+    silent_after_s=_or_null(_SECONDS),
 )
 
 ALL: dict[str, Schema] = {
@@ -182,6 +192,7 @@ ALL: dict[str, Schema] = {
             "waiting_reviews": _WHOLE,
             "oldest_waiting_s": _SECONDS,
             "clock_skew_s": {"type": "number"},
+            "silence": _SILENCE,
         },
         status=_enum(("ready", "not_ready")),
         problems=_TEXTS,

@@ -1,10 +1,10 @@
-"""Which requests are for the webhook: whatever is sent below /webhooks, or with Partoo's signature to a wrong place.
+"""Which requests are for the webhook: whatever is sent below /webhooks, or with Partoo's signature to a wrong address.
 
-Partoo never sends again what got a 4xx. So an address is read generously, and what is refused all the same is told to
-the operator, without the secret that may stand in it.
+Partoo never repeats a delivery that was answered with 4xx. So an address is read generously, and a refusal is logged,
+without the secret that the address may hold.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -12,6 +12,7 @@ from aiohttp import web
 from mirror.domain.wire import SIGNATURE_HEADER
 from service.auth import SECRET_HEADER, is_one_of
 from service.errors import ServiceError
+from service.requests import expect
 
 PATH = "/webhooks/partoo"
 _PARTS = ["webhooks", "partoo"]
@@ -28,8 +29,26 @@ class AddressError(ServiceError):
         self.shown = shown
 
 
+class WebhookResource(web.PlainResource):
+    """The router's rule for the webhook, whatever the method and however the address is written.
+
+    It is known to the router as `/`, as that is where the router looks last, for any path.
+    """
+
+    def __init__(self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
+        super().__init__(PATH)
+        self._route = self.add_route("*", handler, expect_handler=expect)
+
+    @property
+    def canonical(self) -> str:
+        return "/"
+
+    async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo | None, set[str]]:
+        return (web.UrlMappingMatchInfo({}, self._route) if concerns(request) else None), set()
+
+
 def concerns(request: web.Request) -> bool:
-    """Tell whether a request is for the webhook to answer, be it only with a refusal that is told."""
+    """Tell whether the webhook answers a request, even if only to refuse it."""
     raw_path = request.rel_url.raw_path
     return (
         raw_path == PATH
@@ -44,10 +63,9 @@ def may_deliver(request: web.Request) -> bool:
 
 
 def check(request: web.Request, secrets: Sequence[str] | None) -> None:
-    """Let through a POST to the webhook's path that knows one of its `secrets`, if there are any.
+    """Raise AddressError unless this is a POST to the webhook's path, with one of the `secrets` if there are any.
 
-    A secret may stand in the path, in `?key=` or in SECRET_HEADER, and any right one lets in. To others, there is
-    nothing here. Raises AddressError.
+    A secret may stand in the path, in `?key=` or in SECRET_HEADER. Without a valid one the answer is 404.
     """
     parts = _split(request.rel_url.raw_path)
     if parts[:2] != _PARTS:

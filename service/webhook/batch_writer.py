@@ -1,25 +1,22 @@
-"""Group acknowledgement: deliveries that wait at the same moment share one atomic write to Redis.
+"""Stores deliveries in batches: those that wait at the same moment share one atomic write to Redis.
 
-While one write is under way, those that arrive wait for the next. Each gets its answer only after the write that holds
-it; an error reaches each delivery of the group. A delivery that comes alone is written at once.
+Deliveries that arrive while a write is under way wait for the next one. Each is answered only after the write that
+holds it; an error reaches each delivery of the batch. A delivery that comes alone is written at once.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
 
-import msgspec
-
-from mirror.domain.inbox import Entry
 from mirror.storage import inbox
 from mirror.storage.store import Store
 from service.errors import NotStoredError
+from service.webhook.delivery import Delivery
 from service.webhook.memory_guard import MemoryGuard
 from service.webhook.worker_notifier import WorkerNotifier
 
-MAX_GROUP = 256
-MAX_GROUP_BYTES = 4 * 1024 * 1024
+MAX_BATCH = 256
+MAX_BATCH_BYTES = 4 * 1024 * 1024
 # What may wait in this process before new deliveries are refused with 503.
 MAX_WAITING = 2_000
 MAX_WAITING_BYTES = 32 * 1024 * 1024
@@ -28,118 +25,104 @@ MAX_WAITING_BYTES = 32 * 1024 * 1024
 DEADLINE_S = 6.0
 
 
-W = TypeVar("W", bound="Waiting")
-
-
-class Waiting(msgspec.Struct, kw_only=True, eq=False):
-    """A delivery on its way into Redis.
-
-    `review_id`: the review it is about, set by the time it is added. `done` gets the status to answer, or the error
-    that kept it from being stored. `undated`: why Redis's time is not known, so that it must not be stored.
-    `due`: when its patience ends, in seconds of the loop's clock.
-    """
-
-    entry: Entry
-    done: "asyncio.Future[str]"
-    review_id: int = 0
-    due: float = 0.0
-    undated: Exception | None = None
-
-
-class BatchWriter(Generic[W]):
-    """`stored` is told of those of each group that were stored in time, before they are answered."""
+class BatchWriter:
+    """Calls `on_stored` with the deliveries of each batch that were stored before their deadline."""
 
     def __init__(
-        self, store: Store, nudger: WorkerNotifier, pressure: MemoryGuard, stored: Callable[[Sequence[W]], None]
+        self,
+        store: Store,
+        notifier: WorkerNotifier,
+        memory: MemoryGuard,
+        on_stored: Callable[[Sequence[Delivery]], None],
     ) -> None:
         self._store = store
-        self._nudger = nudger
-        self._pressure = pressure
-        self._stored = stored
-        self._queue: deque[W] = deque()
+        self._notifier = notifier
+        self._memory = memory
+        self._on_stored = on_stored
+        self._queue: deque[Delivery] = deque()
         self._bytes = 0
-        self._group: list[W] = []
+        self._batch: list[Delivery] = []
         self._writer: asyncio.Task[None] | None = None
-        self._deadline: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, delivery: W) -> None:
+    def add(self, delivery: Delivery) -> None:
         """Have a delivery stored: its `done` becomes `accepted` once it is in Redis.
 
-        Raises NearlyFullError if Redis is to be spared, NotStoredError if too many wait. `done` raises NotStoredError
+        Raises NearlyFullError if Redis is nearly full, NotStoredError if too many wait. `done` raises NotStoredError
         if the deadline passes, or one of `connection.UNAVAILABLE`.
         """
-        self._pressure.check()
+        self._memory.check()
         if delivery.undated is not None:
             raise NotStoredError("Redis cannot be asked for the time; try again") from delivery.undated
         size = len(delivery.entry.body)
         if len(self._queue) >= MAX_WAITING or self._bytes + size > MAX_WAITING_BYTES:
             raise NotStoredError("too many deliveries wait to be stored; try again")
         loop = asyncio.get_running_loop()
-        delivery.due = loop.time() + DEADLINE_S
+        delivery.deadline = loop.time() + DEADLINE_S
         self._queue.append(delivery)
         self._bytes += size
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
-        if self._deadline is None:
-            self._deadline = loop.call_at(delivery.due, self._give_up)
+        if self._timer is None:
+            self._timer = loop.call_at(delivery.deadline, self._give_up)
 
     async def close(self) -> None:
-        """Wait for the write under way, with whatever still waits."""
+        """Write whatever still waits."""
         if self._writer is not None:
             await self._writer
 
     async def _write_all(self) -> None:
         try:
             while self._queue:
-                self._group = self._next_group()
-                await self._write(self._group)
+                self._batch = self._next_batch()
+                await self._write(self._batch)
         finally:
-            self._group = []
+            self._batch = []
             self._writer = None
 
-    def _next_group(self) -> list[W]:
-        group: list[W] = []
+    def _next_batch(self) -> list[Delivery]:
+        batch: list[Delivery] = []
         size = 0
-        while self._queue and len(group) < MAX_GROUP and size < MAX_GROUP_BYTES:
-            waiting = self._queue.popleft()
-            size += len(waiting.entry.body)
+        while self._queue and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
+            delivery = self._queue.popleft()
+            size += len(delivery.entry.body)
             # One whose deadline has passed was answered with 503 and will come again.
-            if not waiting.done.done():
-                group.append(waiting)
+            if not delivery.done.done():
+                batch.append(delivery)
         self._bytes -= size
-        return group
+        return batch
 
-    async def _write(self, group: list[W]) -> None:
-        if not group:
+    async def _write(self, batch: list[Delivery]) -> None:
+        if not batch:
             return
         try:
-            nudge_due = await inbox.accept(self._store, [(waiting.review_id, waiting.entry) for waiting in group])
-        except Exception as error:  # noqa: BLE001 - whatever it is, each delivery of the group gets it
-            for waiting in group:
-                if not waiting.done.done():
-                    waiting.done.set_exception(error)
+            nudge_due = await inbox.accept(self._store, [(delivery.review_id, delivery.entry) for delivery in batch])
+        except Exception as error:  # noqa: BLE001 - whatever it is, each delivery of the batch gets it
+            for delivery in batch:
+                if not delivery.done.done():
+                    delivery.done.set_exception(error)
             return
-        self._pressure.stored(sum(len(waiting.entry.body) for waiting in group))
-        in_time = [waiting for waiting in group if not waiting.done.done()]
-        # Not called here: what goes wrong with telling of them must not keep them from being answered.
-        asyncio.get_running_loop().call_soon(self._stored, in_time)
-        for waiting in in_time:
-            waiting.done.set_result("accepted")
+        self._memory.stored(sum(len(delivery.entry.body) for delivery in batch))
+        in_time = [delivery for delivery in batch if not delivery.done.done()]
+        # Not called here: an error in it must not keep the deliveries from being answered.
+        asyncio.get_running_loop().call_soon(self._on_stored, in_time)
+        for delivery in in_time:
+            delivery.done.set_result("accepted")
         if nudge_due:
-            self._nudger.nudge()
+            self._notifier.nudge()
 
     def _give_up(self) -> None:
-        """Refuse what has waited past its deadline, and look again when the next one's is due.
+        """Refuse deliveries whose deadline has passed, and set the timer to the next deadline.
 
-        One timer for all: most deliveries are stored a thousand times sooner than it would fire.
+        One timer serves all: most deliveries are stored a thousand times sooner than it would fire.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        self._deadline = None
-        for waiting in (*self._group, *self._queue):
-            if waiting.done.done():
+        self._timer = None
+        for delivery in (*self._batch, *self._queue):
+            if delivery.done.done():
                 continue
-            if waiting.due > now:
-                self._deadline = loop.call_at(waiting.due, self._give_up)
+            if delivery.deadline > now:
+                self._timer = loop.call_at(delivery.deadline, self._give_up)
                 return
-            waiting.done.set_exception(NotStoredError("Redis is too slow; try again"))
+            delivery.done.set_exception(NotStoredError("Redis is too slow; try again"))

@@ -1,54 +1,54 @@
-"""What Partoo will send again, because it has not got its acknowledgement: told to the workers through Redis."""
+"""Bodies that Partoo will send again because it got no acknowledgement: workers learn of them through Redis."""
 
 import asyncio
 from contextlib import suppress
 
-from mirror.storage import redeliveries
+from mirror.storage import failed_attempts
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 
-# Sooner than a redelivery comes: Partoo backs off exponentially, from what is hardly less than a second.
+# Before the next attempt comes: Partoo backs off exponentially, beginning with about a second.
 FLUSH_INTERVAL_S = 0.2
-# While Redis is away, every delivery is expected again; beyond this many, the rest are not noted.
+# While Redis is away every delivery fails. What exceeds this number is not remembered.
 MAX_KEPT = 10_000
 
 
-class Redeliveries:
-    """`ttl`: for how long a redelivery is expected, in milliseconds."""
+class FailedAttempts:
+    """Keeps each body's first attempt until Redis has it; there it is kept for `ttl` milliseconds."""
 
     def __init__(self, store: Store, ttl: int) -> None:
         self._store = store
         self._ttl = ttl
-        self._offers: dict[str, int] = {}
+        self._first_attempts: dict[str, int] = {}
 
-    def expect(self, body: bytes, first_attempt_at: int) -> None:
-        """Remember a body that was offered at this time (ms since 1970 UTC), and not acknowledged."""
-        if len(self._offers) < MAX_KEPT:
-            self._offers.setdefault(redeliveries.digest(body), first_attempt_at)
+    def add(self, body: bytes, attempted_at: int) -> None:
+        """Remember a body that came at this time (ms since 1970 UTC) and was not acknowledged."""
+        if len(self._first_attempts) < MAX_KEPT:
+            self._first_attempts.setdefault(failed_attempts.digest(body), attempted_at)
 
-    def offered(self, body: bytes) -> int | None:
-        """Tell when a body was first offered (ms since 1970 UTC), where Redis has not been told of it yet.
+    def first_attempt(self, body: bytes) -> int | None:
+        """Return when a body was first sent (ms since 1970 UTC), where Redis does not know it yet.
 
-        After an outage the redeliveries come as soon as Redis is back, perhaps sooner than `run` gets through to it.
+        After an outage the next attempts come as soon as Redis is back, perhaps before `run` has written to it.
         """
-        return self._offers.get(redeliveries.digest(body)) if self._offers else None
+        return self._first_attempts.get(failed_attempts.digest(body)) if self._first_attempts else None
 
-    def arrived(self, body: bytes) -> None:
-        """Expect no longer what has been stored now, with what `offered` tells of it."""
-        if self._offers:
-            self._offers.pop(redeliveries.digest(body), None)
+    def discard(self, body: bytes) -> None:
+        """Drop a body that is stored by now, together with the time that `first_attempt` gave."""
+        if self._first_attempts:
+            self._first_attempts.pop(failed_attempts.digest(body), None)
 
     async def run(self) -> None:
-        """Tell Redis what is new, until cancelled; what it cannot take now is kept for the next time."""
+        """Write what is new to Redis, until cancelled; what Redis cannot take now is kept for the next time."""
         while True:
             await asyncio.sleep(FLUSH_INTERVAL_S)
             with suppress(*UNAVAILABLE):
                 await self.flush()
 
     async def flush(self) -> None:
-        """Tell Redis now. Raises one of `connection.UNAVAILABLE`, and keeps all then."""
-        offers = dict(self._offers)
-        if offers:
-            await redeliveries.expect(self._store, offers, self._ttl)
-            for name in offers:
-                self._offers.pop(name, None)
+        """Write to Redis now. Raises one of `connection.UNAVAILABLE`, and keeps all then."""
+        attempts = dict(self._first_attempts)
+        if attempts:
+            await failed_attempts.record(self._store, attempts, self._ttl)
+            for name in attempts:
+                self._first_attempts.pop(name, None)

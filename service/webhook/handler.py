@@ -1,39 +1,34 @@
-"""`POST /webhooks/partoo`: the way of one delivery from its raw body to its acknowledgement."""
+"""`POST /webhooks/partoo`: takes one delivery from its raw body to its answer."""
 
-import asyncio
-import random
 import time
 from collections.abc import Sequence
 
 from aiohttp import web
 
-from mirror.domain.changes import Source
 from mirror.domain.dead_letters import dead_letter
 from mirror.domain.forgetting import told_review_id
-from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.wire import UndecodableError
 from mirror.storage import dead_letters, forgetting, inbox
 from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 from service.errors import ServiceError, json_response
-from service.requests import expect
 from service.webhook.address import AddressError, check, may_deliver
 from service.webhook.body import BodyReader
-from service.webhook.delivery import Delivery
+from service.webhook.delivery import Delivery, make_delivery
 from service.webhook.intake import Intake
 from service.webhook.memory_guard import MemoryGuard
 from service.webhook.outcomes import Outcomes
 
 
 class Webhook:
-    """`secrets`: of which a request must know one, if there are any."""
+    """Requests must carry one of the `secrets`, unless that is None."""
 
     def __init__(
-        self, secrets: Sequence[str] | None, store: Store, pressure: MemoryGuard, intake: Intake, outcomes: Outcomes
+        self, secrets: Sequence[str] | None, store: Store, memory: MemoryGuard, intake: Intake, outcomes: Outcomes
     ) -> None:
         self._secrets = secrets
         self._store = store
-        self._pressure = pressure
+        self._memory = memory
         self._intake = intake
         self._outcomes = outcomes
         self._bodies = BodyReader()
@@ -44,8 +39,6 @@ class Webhook:
         delivery = None
         try:
             check(request, self._secrets)
-            if "Expect" in request.headers:
-                await expect(request)
             delivery = await self._delivery(request, started)
             status = await self._take(delivery)
         except AddressError as error:
@@ -57,7 +50,7 @@ class Webhook:
         return json_response({"status": status, "delivery_id": delivery.entry.delivery_id})
 
     async def _delivery(self, request: web.Request, started: float) -> Delivery:
-        """Read a delivery, and date it. What need not be stored is answered also while the time is not known."""
+        """Read and date a delivery. Where Redis's time is not known it gets a guess: it may need no storing."""
         body = await self._bodies.read(request)
         try:
             return make_delivery(request, body, started, await self._store.now())
@@ -67,12 +60,12 @@ class Webhook:
             return delivery
 
     async def _take(self, delivery: Delivery) -> str:
-        """Wait until the delivery may be acknowledged; returns the answer's status."""
+        """Wait until the delivery may be acknowledged; return the answer's status."""
         self._intake.take(delivery)
         try:
             status = await delivery.done
         except UndecodableError as error:
-            self._pressure.check()
+            self._memory.check()
             if delivery.undated is not None:
                 raise delivery.undated from None
             return await self._keep(delivery, error)
@@ -81,7 +74,7 @@ class Webhook:
         return status
 
     async def _keep(self, delivery: Delivery, error: UndecodableError) -> str:
-        """Keep as a dead letter what cannot be read, unless it is about a review that was forgotten."""
+        """Keep a body that cannot be decoded as a dead letter, unless it is about a review that was forgotten."""
         entry = delivery.entry
         review_id = told_review_id(entry.body) if error.review_id is None else error.review_id
         about = {} if review_id is None else {"review_id": review_id}
@@ -96,13 +89,3 @@ class Webhook:
         delivery.facts = facts
         self._outcomes.acknowledged(delivery, "dead_letter")
         return "dead_letter"
-
-
-def make_delivery(request: web.Request, body: bytes, started: float, received_at: int) -> Delivery:
-    delivery_id = make_delivery_id(received_at, random.getrandbits(48))
-    return Delivery(
-        request=request,
-        entry=Entry(delivery_id, received_at, Source.WEBHOOK, body),
-        started=started,
-        done=asyncio.get_running_loop().create_future(),
-    )

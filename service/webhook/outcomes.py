@@ -1,4 +1,4 @@
-"""What follows from the outcome of a delivery: it is counted, logged, and expected again if Partoo will repeat it."""
+"""Counts and logs the outcome of each delivery, and records a failed attempt if Partoo will repeat it."""
 
 import time
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from service.errors import ServiceError, as_service_error
 from service.requests import LOG_FACTS, may_be_gone
 from service.webhook.address import AddressError
 from service.webhook.delivery import Delivery
-from service.webhook.failed_attempts import Redeliveries
+from service.webhook.failed_attempts import FailedAttempts
 from service.webhook.metrics_buffer import MetricsBuffer
 
-# What was wrong with an address. The request may have been an event, which Partoo will not send again.
+# What was wrong with an address. Partoo will not repeat the request, so its event may be lost.
 MISTAKES = {
     "path": "nothing takes deliveries at this path: check the URL of the webhook at Partoo",
     "method": "deliveries are taken by POST alone",
@@ -24,31 +24,31 @@ MISTAKES = {
 
 
 class Outcomes:
-    def __init__(self, tally: MetricsBuffer, redeliveries: Redeliveries) -> None:
-        self._tally = tally
-        self._redeliveries = redeliveries
-        # Bound once: a logger of structlog's own making binds anew for each line.
+    def __init__(self, metrics: MetricsBuffer, failed_attempts: FailedAttempts) -> None:
+        self._metrics = metrics
+        self._failed_attempts = failed_attempts
+        # Bound once: structlog's lazy logger would bind anew for each line.
         self._log = structlog.get_logger().bind()
 
     def accepted(self, deliveries: Sequence[Delivery]) -> None:
-        """Note that deliveries are stored. Redis has counted them in the same step."""
+        """Log deliveries that are stored. The write that stored them has counted them too."""
         for delivery in deliveries:
-            self._redeliveries.arrived(delivery.entry.body)
+            self._failed_attempts.discard(delivery.entry.body)
         self._acknowledged(deliveries, "accepted")
 
     def acknowledged(self, delivery: Delivery, status: str) -> None:
-        """Note that a delivery is acknowledged, with a status other than `accepted`."""
-        self._tally.count(f"deliveries:{status}")
+        """Count and log a delivery that is acknowledged with a status other than `accepted`."""
+        self._metrics.count(f"deliveries:{status}")
         self._acknowledged([delivery], status)
 
     def rejected(self, request: web.Request, delivery: Delivery | None, error: Exception) -> ServiceError:
-        """Note that a request is not acknowledged, `delivery` being what is known of it; returns what to answer."""
+        """Count and log a request that is refused, with what is known of its delivery; return what to answer."""
         rejection = as_service_error(error)
-        self._tally.count(f"deliveries:rejected:{rejection.code}")
+        self._metrics.count(f"deliveries:rejected:{rejection.code}")
         facts: dict[str, Any] = {}
         if delivery is not None and delivery.key:
-            self._redeliveries.expect(delivery.entry.body, delivery.entry.received_at)
-            # Redis may have stored it all the same, so its id may yet stand in a history.
+            self._failed_attempts.add(delivery.entry.body, delivery.entry.received_at)
+            # Redis may have stored it all the same: then the history names this id.
             facts = {"delivery_id": delivery.entry.delivery_id, **delivery.facts, "key": delivery.key}
         self._log.warning(
             "delivery.rejected",
@@ -62,9 +62,9 @@ class Outcomes:
         return rejection
 
     def misdirected(self, request: web.Request, error: AddressError) -> None:
-        """Note that what may be a delivery came to a wrong address, and that Partoo will not send it again."""
-        self._tally.count(f"deliveries:rejected:{error.code}")
-        self._tally.count(f"refused_requests:{error.mistake}")
+        """Count and log what may be a delivery to a wrong address: Partoo will not repeat it."""
+        self._metrics.count(f"deliveries:rejected:{error.code}")
+        self._metrics.count(f"refused_requests:{error.mistake}")
         self._log.warning(
             "delivery.rejected",
             code=error.code,
@@ -78,15 +78,15 @@ class Outcomes:
 
     def _acknowledged(self, deliveries: Sequence[Delivery], status: str) -> None:
         event, now = f"delivery.{status}", time.perf_counter()
-        tell = self._log.warning if status == "dead_letter" else self._log.info
-        self._tally.observe("ack_seconds", [now - delivery.started for delivery in deliveries])
+        write = self._log.warning if status == "dead_letter" else self._log.info
+        self._metrics.observe("ack_seconds", [now - delivery.started for delivery in deliveries])
         for delivery in deliveries:
             entry, facts = delivery.entry, delivery.facts
             if may_be_gone(delivery.request):
-                # It will send the same again then.
-                self._redeliveries.expect(entry.body, entry.received_at)
+                # Then Partoo will send it again.
+                self._failed_attempts.add(entry.body, entry.received_at)
                 facts = {**facts, "acknowledged": False}
-            tell(
+            write(
                 event,
                 delivery_id=entry.delivery_id,
                 **facts,

@@ -14,7 +14,7 @@ from mirror.domain.inbox import Entry
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record, Windows
 from mirror.domain.wire import UndecodableError
-from mirror.storage import dead_letters, inbox, keys, reads, rebuilding, redeliveries
+from mirror.storage import dead_letters, failed_attempts, inbox, keys, reads, rebuilding
 from mirror.storage.store import Store
 from tests.mirror.mirrored import DAY, HOUR, accept, drain, kept, mirror
 from tests.support import make_body, make_deletion, make_review, make_settings
@@ -242,7 +242,7 @@ async def test_a_redelivery_is_one_in_the_replay_too(store: Store, others: list[
     live, edited = make_review(34), make_review(34, rating=1)
     await mirror(store, live, ago=5 * HOUR)
     await mirror(store, make_deletion(live), ago=HOUR // 2)
-    await redeliveries.expect(store, {redeliveries.digest(make_body(edited)): now_ms() - 2 * HOUR}, HOUR)
+    await failed_attempts.record(store, {failed_attempts.digest(make_body(edited)): now_ms() - 2 * HOUR}, HOUR)
     await accept(store, 34, *others, make_body(edited))
     await drain(store)
 
@@ -258,7 +258,7 @@ async def test_a_redelivery_is_kept_as_one_where_no_other_delivery_is_kept(store
     live = make_review(34)
     await mirror(store, live, ago=5 * HOUR, retention=0)
     await mirror(store, make_deletion(live), ago=HOUR // 2, retention=0)
-    await redeliveries.expect(store, {redeliveries.digest(make_body(live)): now_ms() - 2 * HOUR}, HOUR)
+    await failed_attempts.record(store, {failed_attempts.digest(make_body(live)): now_ms() - 2 * HOUR}, HOUR)
     await mirror(store, live)
     assert [entry.first_attempt_at is not None for entry in await kept(store, 34)] == [True]
     assert (await replayed(store)).different == []

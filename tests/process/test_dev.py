@@ -1,6 +1,7 @@
 """What a newcomer runs first: the demo, and the stack that stays."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ def test_the_demo_shows_what_was_sent_and_what_became_of_it_and_exits_0(tmp_path
         assert words in shown
     assert "reappeared, missing for " in shown
     assert "as it was before" in shown
+    assert re.search(r"34-4  reviewmirror\.review\.reappeared  .* \| signed, in order \| 200", shown)
 
 
 def test_the_stack_stays_says_how_to_reach_it_and_stops_cleanly(tmp_path: Path) -> None:

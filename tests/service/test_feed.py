@@ -178,3 +178,10 @@ async def test_an_event_of_which_nothing_is_kept_any_more_says_that_it_happened(
     await store.redis.xadd(keys.FEED, {"review_id": 9, "version": 3, "kind": "updated", "delivery_id": made})
     (event,) = (await read(service, "/feed"))["events"]
     assert (event["id"], event["data"]["review"], event["data"]["status"]) == ("9-3", None, None)
+
+
+async def test_the_feed_keeps_about_as_many_entries_as_it_is_told_to(store: Store) -> None:
+    store.feed_length = 100
+    for number in range(1_000):
+        await apply(store, (number, START, make_body(make_review(number))))
+    assert await store.redis.xlen(keys.FEED) < 300

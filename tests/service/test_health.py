@@ -1,11 +1,12 @@
 """`/healthz`: this process. `/readyz`: the mirror as a whole."""
 
+import asyncio
 import time
 from typing import Any
 
 import pytest
 
-from mirror.clock import now_ms
+from mirror.clock import iso, now_ms
 from mirror.storage import keys, workers
 from mirror.storage.store import Store
 from tests.conftest import StartService
@@ -13,6 +14,9 @@ from tests.service.conftest import OwnRedis
 from tests.support import Client, make_body, make_review, send, wait_until
 
 NO_WORKER = "no worker is alive: deliveries are stored, but not applied"
+SILENCE = {
+    *("last_delivery_at", "silent_since", "reason", "without_delivery_s", "usual_longest_gap_s", "silent_after_s"),
+}
 
 
 async def readiness(service: Client) -> tuple[int, dict[str, Any]]:
@@ -37,6 +41,7 @@ async def test_without_a_worker_the_mirror_is_not_ready(service: Client) -> None
     error = body.pop("error")
     assert (error["code"], error["message"]) == ("not_ready", NO_WORKER)
     assert abs(body.pop("clock_skew_s")) < 1
+    assert set(body.pop("silence")) == SILENCE
     assert body == {
         "status": "not_ready",
         "problems": [NO_WORKER],
@@ -58,6 +63,7 @@ async def test_with_a_worker_the_mirror_is_ready(service: Client) -> None:
     _, body = await readiness(service)
     assert 0 <= body.pop("worker_heartbeat_age_s") < 6
     assert abs(body.pop("clock_skew_s")) < 1
+    assert set(body.pop("silence")) == SILENCE
     assert body == {
         "status": "ready",
         "problems": [],
@@ -74,6 +80,25 @@ async def test_a_worker_silent_for_too_long_does_not_count(service: Client, stor
     status, body = await readiness(service)
     assert (status, body["problems"], body["workers"]) == (503, [NO_WORKER], 0)
     assert 30 <= body["worker_heartbeat_age_s"] < 35
+
+
+async def test_deliveries_that_stay_away_are_a_warning_unless_partoo_has_nothing_new(
+    service: Client, store: Store
+) -> None:
+    ago = now_ms() - 7_200_000
+    await store.redis.execute_command(
+        "HSET", keys.SILENCE, "last_at", ago, "since", ago, "reason", "deaf", "usual_gap", 600_000, "limit", 1_500_000
+    )
+    _, body = await readiness(service)
+    assert [warning.split(":")[0] for warning in body["warnings"]] == [
+        "no delivery has come for 2 h (usually 10 min at most), although reviews have changed at Partoo"
+    ]
+    quiet = body["silence"]
+    assert (quiet["silent_since"], quiet["reason"], quiet["silent_after_s"]) == (iso(ago), "deaf", 1500)
+    assert 7200 <= quiet["without_delivery_s"] < 7260
+    await store.redis.execute_command("HSET", keys.SILENCE, "reason", "partoo_quiet")
+    await asyncio.sleep(1.1)  # an answer is good for a second
+    assert (await readiness(service))[1]["warnings"] == []
 
 
 async def test_without_redis_the_mirror_is_not_ready(start_service: StartService, dead_url: str) -> None:

@@ -28,10 +28,8 @@ BODY = make_body(make_review())
 
 @pytest.fixture
 def taking(store: Store) -> Intake:
-    acknowledger: BatchWriter[Delivery] = BatchWriter(
-        store, WorkerNotifier(store), MemoryGuard(store), lambda _group: None
-    )
-    return Intake(parse_public_keys(SIGNER.public_key), acknowledger, lambda _body: None)
+    writer = BatchWriter(store, WorkerNotifier(store), MemoryGuard(store), lambda _batch: None)
+    return Intake(parse_public_keys(SIGNER.public_key), writer.add, lambda _body: None)
 
 
 def make_delivery(number: int, body: bytes = BODY, **headers: str) -> Delivery:
@@ -126,7 +124,7 @@ async def test_many_are_taken_a_part_at_a_time_in_their_order(
     taking: Intake, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[str] = []
-    monkeypatch.setattr(intake, "MAX_TOGETHER", 2)
+    monkeypatch.setattr(intake, "MAX_BATCH", 2)
     for name in ("verify", "identify"):
         monkeypatch.setattr(intake, name, noting(steps, name, getattr(intake, name)))
     assert await take(taking, *map(make_delivery, range(5))) == ["accepted"] * 5

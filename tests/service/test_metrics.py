@@ -199,6 +199,8 @@ async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
         "workers": 0,
         "open_incidents": 0,
         "held_reviews": 0,
+        "silence_seconds": 0,
+        "silent": 0,
         "refused_requests_total/method": 0,
         "refused_requests_total/path": 0,
         "refused_requests_total/secret": 0,
@@ -247,6 +249,7 @@ async def test_it_is_shown_how_endpoints_stand(service: Client, store: Store) ->
         "endpoint_deliveries_total/ep1/delivered": 7,
         "endpoint_deliveries_total/ep1/failed": 3,
         "endpoint_parked_events/ep1": 0,
+        "endpoint_lag_events/ep1": 1,
     }
 
 

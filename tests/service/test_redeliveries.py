@@ -9,7 +9,7 @@ from mirror.clock import now_ms
 from mirror.domain.changes import Certainty, Source
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import Status
-from mirror.storage import inbox, keys, reads, redeliveries
+from mirror.storage import failed_attempts, inbox, keys, reads
 from mirror.storage.store import Store
 from service.app_keys import MEMORY_GUARD
 from service.errors import NearlyFullError
@@ -46,7 +46,7 @@ async def paused(service: Client, store: Store) -> AsyncIterator[Store]:
 
 
 async def is_expected(store: Store, body: bytes = BODY) -> int | None:
-    return (await redeliveries.offered(store, [redeliveries.digest(body)]))[0]
+    return (await failed_attempts.first_attempts(store, [failed_attempts.digest(body)]))[0]
 
 
 async def test_a_delivery_whose_sender_has_hung_up_before_its_200_is_expected_again(
@@ -85,7 +85,7 @@ async def test_a_delivery_answered_with_503_is_expected_again_once_redis_is_back
     own_redis.configure("maxmemory", 0)
 
     async def told() -> bool:
-        return bool(own_redis.client.exists(keys.OFFERED_PREFIX + redeliveries.digest(BODY)))
+        return bool(own_redis.client.exists(keys.OFFERED_PREFIX + failed_attempts.digest(BODY)))
 
     await wait_until(told)
 
@@ -109,7 +109,7 @@ async def test_a_redelivery_of_what_was_offered_before_the_deletion_brings_nothi
     now = now_ms()
     before = make_body(EDITED)
     await apply(store, (34, now - 5 * HOUR, before), (34, now - 10 * MINUTE, make_body(make_deletion(EDITED))))
-    await redeliveries.expect(store, {redeliveries.digest(BODY): now - 20 * MINUTE}, HOUR)
+    await failed_attempts.record(store, {failed_attempts.digest(BODY): now - 20 * MINUTE}, HOUR)
     await tell(store, LIVE, now)
     assert await kinds(store) == ["first_seen", "vanished"]
     record = await reads.record(store, 34)
@@ -125,7 +125,7 @@ async def test_a_hang_up_does_not_hide_a_return_of_what_was_mirrored_when_it_hap
     now = now_ms()
     await apply(store, (34, now - 5 * HOUR, BODY))
     # Whoever has an old body sends it again and hangs up before the 200: it changed nothing.
-    await redeliveries.expect(store, {redeliveries.digest(BODY): now - 20 * MINUTE}, HOUR)
+    await failed_attempts.record(store, {failed_attempts.digest(BODY): now - 20 * MINUTE}, HOUR)
     await apply(store, (34, now - 10 * MINUTE, make_body(make_deletion(LIVE))))
     await tell(store, LIVE, now)
     record = await reads.record(store, 34)
@@ -136,7 +136,7 @@ async def test_a_hang_up_does_not_hide_a_return_of_what_was_mirrored_when_it_hap
 
 async def test_a_late_first_delivery_offered_before_a_change_with_the_same_clock_does_not_undo_it(store: Store) -> None:
     now = now_ms()
-    await redeliveries.expect(store, {redeliveries.digest(BODY): now - 2_000}, HOUR)
+    await failed_attempts.record(store, {failed_attempts.digest(BODY): now - 2_000}, HOUR)
     await tell(store, EDITED, now - 1_000)
     await tell(store, LIVE, now)
     record = await reads.record(store, 34)
@@ -147,7 +147,7 @@ async def test_a_late_first_delivery_offered_before_a_change_with_the_same_clock
 async def test_a_return_that_was_first_answered_with_503_is_a_return(store: Store) -> None:
     now = now_ms()
     await apply(store, (34, now - 50 * HOUR, BODY), (34, now - 40 * HOUR, make_body(make_deletion(LIVE))))
-    await redeliveries.expect(store, {redeliveries.digest(BODY): now - 60_000}, HOUR)
+    await failed_attempts.record(store, {failed_attempts.digest(BODY): now - 60_000}, HOUR)
     await tell(store, LIVE, now)
     assert await kinds(store) == ["first_seen", "vanished", "reappeared"]
 
@@ -155,7 +155,7 @@ async def test_a_return_that_was_first_answered_with_503_is_a_return(store: Stor
 async def test_a_delivery_that_was_stored_but_not_acknowledged_is_not_its_own_redelivery(store: Store) -> None:
     now = now_ms()
     await apply(store, (34, now - 5 * HOUR, BODY), (34, now - HOUR, make_body(make_deletion(LIVE))))
-    await redeliveries.expect(store, {redeliveries.digest(BODY): now}, HOUR)
+    await failed_attempts.record(store, {failed_attempts.digest(BODY): now}, HOUR)
     await tell(store, LIVE, now)
     assert (await kinds(store))[-1] == "reappeared"
     assert await is_expected(store) == now
@@ -170,15 +170,15 @@ async def test_of_two_offered_while_nothing_could_be_stored_the_order_of_offerin
     now = now_ms()
     older, newer = make_body(make_review(rating=1)), make_body(make_review(rating=2))
     await apply(store, (34, now - 10 * MINUTE, BODY))
-    offers = {redeliveries.digest(older): now - 9_000, redeliveries.digest(newer): now - 8_000}
-    await redeliveries.expect(store, offers, HOUR)
+    offers = {failed_attempts.digest(older): now - 9_000, failed_attempts.digest(newer): now - 8_000}
+    await failed_attempts.record(store, offers, HOUR)
     await tell(store, make_review(rating=1), now - 2_000)
     await tell(store, make_review(rating=2), now - 1_000)
     record = await reads.record(store, 34)
     assert record is not None
     assert record.review["rating"] == 2
     # The other way round, the one offered first changes nothing any more.
-    await redeliveries.expect(store, {redeliveries.digest(older): now - 9_000}, HOUR)
+    await failed_attempts.record(store, {failed_attempts.digest(older): now - 9_000}, HOUR)
     await tell(store, make_review(rating=1), now)
     record = await reads.record(store, 34)
     assert record is not None
@@ -189,7 +189,7 @@ async def test_an_expectation_is_used_up_by_whatever_its_redelivery_means(store:
     now = now_ms()
     newer = make_review(rating=5, update_date="2025-09-05T10:00:00Z")
     await apply(store, (34, now - 10 * MINUTE, BODY))
-    await redeliveries.expect(store, {redeliveries.digest(make_body(newer)): now - 5_000}, HOUR)
+    await failed_attempts.record(store, {failed_attempts.digest(make_body(newer)): now - 5_000}, HOUR)
     await tell(store, newer, now - 4_000)
     assert await is_expected(store, make_body(newer)) is None
     # So a return that looks the same is one.
@@ -203,7 +203,7 @@ async def test_what_was_refused_but_stored_behind_newer_news_does_not_undo_it(st
     now = now_ms()
     await apply(store, (34, now - 10 * MINUTE, BODY))
     late, newer = make_review(rating=1), make_review(rating=2)
-    await redeliveries.expect(store, {redeliveries.digest(make_body(late)): now - 2_000}, HOUR)
+    await failed_attempts.record(store, {failed_attempts.digest(make_body(late)): now - 2_000}, HOUR)
     await tell(store, newer, now - 1_000)
     await tell(store, late, now - 2_000)
     record = await reads.record(store, 34)
@@ -218,7 +218,7 @@ async def test_an_offer_that_redis_is_told_of_too_late_keeps_no_return_out(store
     """One web process refused it, and before it could say so another one stored its redelivery."""
     now = now_ms()
     await apply(store, (34, now - 50 * MINUTE, make_body(EDITED)), (34, now - 40 * MINUTE + 3_000, BODY))
-    await redeliveries.expect(store, {redeliveries.digest(BODY): now - 40 * MINUTE}, HOUR)
+    await failed_attempts.record(store, {failed_attempts.digest(BODY): now - 40 * MINUTE}, HOUR)
     await tell(store, make_deletion(LIVE), now - 30 * MINUTE)
     await tell(store, LIVE, now)
     assert (await kinds(store))[-1] == "reappeared"
@@ -230,11 +230,11 @@ def refuse() -> None:
 
 def test_no_outage_makes_a_process_note_more_bodies_than_it_may(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expecting, "MAX_KEPT", 2)
-    noting = expecting.Redeliveries(store, HOUR)
+    noting = expecting.FailedAttempts(store, HOUR)
     for number in range(3):
-        noting.expect(b"%d" % number, number)
-    noting.expect(b"0", 9)
-    assert [noting.offered(b"%d" % number) for number in range(3)] == [0, 1, None]
+        noting.add(b"%d" % number, number)
+    noting.add(b"0", 9)
+    assert [noting.first_attempt(b"%d" % number) for number in range(3)] == [0, 1, None]
 
 
 async def test_what_is_stored_by_the_process_that_refused_it_is_expected_no_longer(
@@ -275,13 +275,17 @@ async def test_of_many_failed_attempts_the_newest_are_remembered(store: Store, m
     monkeypatch.setattr(keys, "OFFERED_KEPT", 5)
     start = now_ms()
     for group in range(4):
-        await redeliveries.expect(store, {f"{group}-{number}": start + group for number in range(3)}, HOUR)
+        await failed_attempts.record(store, {f"{group}-{number}": start + group for number in range(3)}, HOUR)
     names = [f"{group}-{number}" for group in range(4) for number in range(3)]
-    kept = [name for name, at in zip(names, await redeliveries.offered(store, names), strict=True) if at is not None]
+    kept = [
+        name
+        for name, at in zip(names, await failed_attempts.first_attempts(store, names), strict=True)
+        if at is not None
+    ]
     assert kept == names[-5:]
 
 
 async def test_failed_attempts_that_have_ended_make_no_others_end(store: Store) -> None:
-    await redeliveries.expect(store, {"old": now_ms() - 2 * HOUR}, HOUR)
-    await redeliveries.expect(store, {"new": now_ms()}, HOUR)
+    await failed_attempts.record(store, {"old": now_ms() - 2 * HOUR}, HOUR)
+    await failed_attempts.record(store, {"new": now_ms()}, HOUR)
     assert await store.redis.zrange(keys.OFFERED_INDEX, 0, -1) == [b"new"]

@@ -18,6 +18,7 @@ from tests.mirror.cli.test_cli import mirror
 from tests.process import processes
 from tests.service.conftest import Log, OwnRedis
 from tests.support import Client, make_body, make_review, make_settings, send, wait_until
+from tools.dev.stack import free_port
 
 STORED = "deliveries are stored"
 
@@ -153,7 +154,8 @@ async def test_a_server_in_cluster_mode_is_named(
     start_service: StartService, tmp_path: Path, *, slots: bool, words: str
 ) -> None:
     server = processes.RedisServer(tmp_path)
-    server.start("--cluster-enabled", "yes")
+    # By default the cluster's port is 10,000 above the other, where there may be none.
+    server.start("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     try:
         if slots:
             take_all_slots(server)

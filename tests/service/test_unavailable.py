@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 from aiohttp import ClientResponse
+from aiohttp.test_utils import make_mocked_request
 
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
@@ -19,7 +20,8 @@ from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
 from service.errors import NotStoredError
 from service.webhook import batch_writer
-from service.webhook.batch_writer import BatchWriter, Waiting
+from service.webhook.batch_writer import BatchWriter
+from service.webhook.delivery import Delivery
 from service.webhook.memory_guard import MemoryGuard
 from service.webhook.worker_notifier import WorkerNotifier
 from tests.conftest import StartService
@@ -303,9 +305,9 @@ async def test_a_group_larger_than_one_write_takes_several(store: Store) -> None
     group = make_group(store)
     await add(group, waiting(0, review_id=0))
     before = await writes(store)
-    await add(group, *map(waiting, range(batch_writer.MAX_GROUP * 2 + 1)))
+    await add(group, *map(waiting, range(batch_writer.MAX_BATCH * 2 + 1)))
     assert await writes(store) - before == 3
-    assert [one.received_at for one in await inbox_of(store, 34)] == list(range(batch_writer.MAX_GROUP * 2 + 1))
+    assert [one.received_at for one in await inbox_of(store, 34)] == list(range(batch_writer.MAX_BATCH * 2 + 1))
 
 
 async def test_more_bytes_than_one_write_may_hold_take_several(store: Store) -> None:
@@ -386,7 +388,7 @@ async def test_deliveries_of_one_sender_lie_in_the_inbox_in_the_order_in_which_t
 
 
 async def test_only_what_was_stored_in_time_is_told_of_and_before_it_is_answered(store: Store) -> None:
-    told: list[Waiting] = []
+    told: list[Delivery] = []
     group = make_group(store, told.extend)
     in_time, late = waiting(1), waiting(2)
     group.add(in_time)
@@ -406,20 +408,22 @@ async def test_what_goes_wrong_with_telling_keeps_no_delivery_from_being_answere
     stray: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: stray.append(context))
     group = make_group(store, fail)
-    await add(group, *map(waiting, range(batch_writer.MAX_GROUP + 1)))
+    await add(group, *map(waiting, range(batch_writer.MAX_BATCH + 1)))
     assert [str(context["exception"]) for context in stray] == ["no space left for logs"] * 2
 
 
-def make_group(store: Store, stored: Callable[[Sequence[Waiting]], None] = lambda _group: None) -> BatchWriter[Waiting]:
+def make_group(store: Store, stored: Callable[[Sequence[Delivery]], None] = lambda _group: None) -> BatchWriter:
     return BatchWriter(store, WorkerNotifier(store), MemoryGuard(store), stored)
 
 
-async def add(group: BatchWriter[Waiting], *deliveries: Waiting) -> None:
+async def add(group: BatchWriter, *deliveries: Delivery) -> None:
     for delivery in deliveries:
         group.add(delivery)
     assert set(await asyncio.gather(*(delivery.done for delivery in deliveries))) == {"accepted"}
 
 
-def waiting(number: int, body: bytes = BODY, review_id: int = 34) -> Waiting:
+def waiting(number: int, body: bytes = BODY, review_id: int = 34) -> Delivery:
     entry = Entry(make_delivery_id(number, number), number, Source.WEBHOOK, body)
-    return Waiting(entry=entry, done=asyncio.get_running_loop().create_future(), review_id=review_id)
+    done = asyncio.get_running_loop().create_future()
+    request = make_mocked_request("POST", "/")
+    return Delivery(request=request, entry=entry, done=done, started=0, review_id=review_id)

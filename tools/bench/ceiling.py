@@ -19,11 +19,9 @@ from service.errors import json_response
 from service.in_flight import IN_FLIGHT, InFlight
 from service.protocol import Runner
 from service.server import RUNNER_OPTIONS
-from service.webhook.address import PATH
+from service.webhook.address import WebhookResource
 from service.webhook.body import BodyReader
-from service.webhook.delivery import Delivery
-from service.webhook.direct import DIRECT, Direct
-from service.webhook.handler import make_delivery
+from service.webhook.delivery import Delivery, make_delivery
 from service.webhook.intake import Intake
 from tools.bench.requests import SIGNER
 
@@ -46,14 +44,12 @@ async def read_only(request: web.Request) -> web.Response:
     return _accepted()
 
 
-class _Nowhere:
-    """Stands where the acknowledger does, and stores nothing."""
-
-    def add(self, delivery: Delivery) -> None:
-        delivery.done.set_result("accepted")
+def _accept(delivery: Delivery) -> None:
+    """Stand in for `BatchWriter.add`, and store nothing."""
+    delivery.done.set_result("accepted")
 
 
-INTAKE = Intake(KEYS, _Nowhere(), lambda _body: None)
+INTAKE = Intake(KEYS, _accept, lambda _body: None)
 
 
 async def take_together(request: web.Request) -> web.Response:
@@ -69,7 +65,7 @@ HANDLERS = {"read": read_only, "verify": read_and_verify, "together": take_toget
 async def main() -> None:
     app = web.Application()
     app[IN_FLIGHT] = InFlight()
-    app[DIRECT] = Direct(PATH, HANDLERS[sys.argv[2]])
+    app.router.register_resource(WebhookResource(HANDLERS[sys.argv[2]]))
     runner = Runner(app, **RUNNER_OPTIONS)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", int(sys.argv[1])).start()

@@ -116,10 +116,20 @@ def answered_wrongly(evidence: Evidence) -> Iterator[str]:
 
 
 def letters_lost(evidence: Evidence) -> Iterator[str]:
-    for answers in evidence.acknowledged.values():
-        for answer in answers:
-            if answer.status == "dead_letter" and answer.delivery_id not in evidence.kept.dead_letters:
-                yield f"the dead letter {answer.delivery_id} was answered 200 and is not kept"
+    """Find dead letters that were answered 200 and are neither kept nor counted among the copies of the one kept."""
+    for body, count in _dead_letters(evidence).items():
+        kept = evidence.kept.dead_letters.get(body, 0)
+        if kept < count:
+            yield f"{count} dead letters {body[:200]!r} were answered 200, of which {kept} are kept"
+
+
+def _dead_letters(evidence: Evidence) -> Counter[bytes]:
+    return Counter(
+        answer.sent.body
+        for answers in evidence.acknowledged.values()
+        for answer in answers
+        if answer.status == "dead_letter"
+    )
 
 
 def stored_twice(evidence: Evidence) -> Iterator[str]:
@@ -250,7 +260,7 @@ def _count_reviews(evidence: Evidence) -> int:
 CHECKS: Mapping[str, tuple[Callable[[Evidence], int], Callable[[Evidence], Iterator[str]]]] = {
     "whatever was answered 200 was stored first, byte for byte": (_count_accepted, lost),
     "every answer says what became of the delivery": (_count_all, answered_wrongly),
-    "every dead letter that was answered 200 is kept": (lambda it: len(it.kept.dead_letters), letters_lost),
+    "every dead letter that was answered 200 is kept": (lambda it: _dead_letters(it).total(), letters_lost),
     "nothing was stored twice under one id": (_count_stored, stored_twice),
     "whatever is stored without a 200 was sent by an attempt that failed": (copies, unexplained),
     "nothing waits": (_count_reviews, waiting),

@@ -5,7 +5,7 @@ import msgspec
 from mirror.domain.changes import Change
 from mirror.domain.record import Record
 from mirror.settings import load
-from mirror.storage import counters, inbox, keys, reads
+from mirror.storage import counters, dead_letters, inbox, keys, reads
 from mirror.storage.connection import connect
 from mirror.storage.store import Store
 from tools.chaos.redis_server import RedisServer
@@ -13,12 +13,12 @@ from tools.chaos.writes import Writes, read_writes
 
 
 class Kept(msgspec.Struct):
-    """What Redis holds now, and what it wrote until now."""
+    """What Redis holds now, and what it wrote until now. `dead_letters`: how often each body came."""
 
     writes: Writes
     reviews: dict[int, tuple[Record, list[Change]]]
     counts: dict[str, int]
-    dead_letters: set[str]
+    dead_letters: dict[bytes, int]
     waiting: int
     due: int
     inboxes: int
@@ -36,10 +36,18 @@ async def read(server: RedisServer) -> Kept:
         writes,
         reviews,
         await counters.read(store),
-        {name.decode() for name in await store.redis.execute_command("HKEYS", keys.DEAD_LETTERS)},
+        await _read_dead_letters(store),
         (await inbox.backlog(store)).reviews,
         await store.redis.zcard(keys.DUE),
         len([name async for name in store.redis.scan_iter(f"*{keys.INBOX_SUFFIX}", count=1000)]),
     )
     await store.close()
     return kept
+
+
+async def _read_dead_letters(store: Store) -> dict[bytes, int]:
+    letters = await dead_letters.read(store, await dead_letters.ids(store))
+    return {
+        letter.body: 1 + earlier.count
+        for letter, earlier in zip(letters, await dead_letters.copies(store, letters), strict=True)
+    }

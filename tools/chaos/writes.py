@@ -10,7 +10,7 @@ import msgspec
 
 from mirror.domain.inbox import Entry, decode_entry
 from mirror.storage import keys
-from mirror.storage.redeliveries import digest
+from mirror.storage.failed_attempts import digest
 
 Command = Sequence[bytes]
 

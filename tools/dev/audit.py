@@ -1,5 +1,7 @@
 """`make audit`: looks for known holes in the locked releases, and for differences between what is locked and what runs.
 
+The optional extras count too: requirements-extras.txt holds what runs with all of them.
+
     python -m tools.dev.audit [PIP-AUDIT]     the path of pip-audit; without it only what can be told offline
 
 Exit status: 0 nothing found; 1 something found; 3 nothing found, but the database of known holes could not be asked
@@ -39,8 +41,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def ask(command: str) -> list[dict[str, Any]] | str:
-    """Have pip-audit look up every release in requirements.txt; returns what it says of each, or why it cannot say."""
-    call = [command, f"--requirement={supply.ROOT / 'requirements.txt'}", *_OPTIONS]
+    """Have pip-audit look up every release that may run; returns what it says of each, or why it cannot say."""
+    call = [command, f"--requirement={supply.ROOT / supply.EXTRAS_LOCK}", *_OPTIONS]
     try:
         done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)  # noqa: S603 - ours
         answer: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]

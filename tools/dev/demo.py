@@ -38,6 +38,8 @@ def _demo(folder: Path, log: IO[bytes]) -> int:
         # A day lasts a fifth of a second here; an hour, the default, would be five days.
         "REDELIVERY_WINDOW": "100ms",
         "LOG_FORMAT": "json",
+        # The receiver of the demo is on loopback.
+        "OUTGOING_ALLOW_PRIVATE": "on",
     }
     with running(folder, free_port(), variables, log) as stack:
         _say(f"\nWhat Partoo sends (a day lasts {SECONDS_PER_DAY} s here):\n")
@@ -47,12 +49,24 @@ def _demo(folder: Path, log: IO[bytes]) -> int:
         found = _wait_until_applied(stack)
         _say("\nWhat the mirror says (python -m mirror trace 34):\n")
         _run("mirror", "trace", REVIEW_ID, environment=stack.environment)
+        _say("\nWhat it tells others (python -m mirror endpoints add …; python -m tools.simulator receive …):\n")
+        _show_outgoing(stack)
     if found != EXPECTED:
         sys.stderr.write(f"\nmake demo: expected the changes {EXPECTED}, found {found}\n")
         return 1
     _say("\nThe last delivery was byte for byte an earlier one, and still it was news: the review is live again.")
     _say("Everything is stopped. `make run` starts a stack that stays.")
     return 0
+
+
+def _show_outgoing(stack: Stack) -> None:
+    """Have the last event sent to a receiver that checks it. Raises CalledProcessError if it is not as it should be."""
+    port = free_port()
+    adding = ["endpoints", "add", f"http://127.0.0.1:{port}/", "--kind", EXPECTED[-1], "--from", "start", "--json"]
+    command = [sys.executable, "-m", "mirror", *adding]
+    added = subprocess.run(command, env=dict(stack.environment), stdout=subprocess.PIPE, check=True)  # noqa: S603 - our own module
+    secret = json.loads(added.stdout)["secret"]
+    _run("tools.simulator", "receive", "--port", str(port), "--secret", secret, "--count", "1")
 
 
 def _wait_until_applied(stack: Stack) -> list[str]:

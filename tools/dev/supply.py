@@ -7,7 +7,7 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +18,10 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = ("service", "worker", "mirror")
+# Extras that are not for running the mirror.
+DEVELOPMENT = frozenset({"dev", "bench"})
+# What runs, and what runs with all of the mirror's extras.
+LOCK, EXTRAS_LOCK = "requirements.txt", "requirements-extras.txt"
 # The oldest releases without these holes. What the lock holds must not be older, whoever edits it.
 SOUND_SINCE = {
     "aiohttp": ("3.14.5", "before it: decompression bombs, pipelining and request smuggling"),
@@ -59,18 +63,22 @@ def declared() -> list[Requirement]:
     return [Requirement(each) for each in project["dependencies"]]
 
 
-def optional() -> list[Requirement]:
-    """Return what the extras for those who run the service declare; `dev` and `bench` are for developers."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"].get("optional-dependencies", {})
-    return [Requirement(each) for name, needed in extras.items() if name not in {"dev", "bench"} for each in needed]
+def extras() -> list[Requirement]:
+    """Return what the mirror's extras need beyond that."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    optional = project.get("optional-dependencies", {})
+    return [Requirement(each) for name, needs in optional.items() if name not in DEVELOPMENT for each in needs]
 
 
-def imported() -> set[str]:
-    """Name the installed packages that the runtime code imports, wherever in a module it does."""
+def imported() -> list[set[str]]:
+    """Name the installed packages that the runtime code imports, wherever in a module it does.
+
+    One set an imported module, as several packages may share one, such as those of OpenTelemetry.
+    """
     packages = _packages()
     modules = {name for path in _sources() for name in _imports(ast.parse(path.read_text()))}
     outside = modules - set(sys.stdlib_module_names) - set(RUNTIME)
-    return {canonicalize_name(package) for module in outside for package in packages.get(module, [module])}
+    return [{canonicalize_name(package) for package in packages.get(module, [module])} for module in sorted(outside)]
 
 
 @cache
@@ -133,23 +141,32 @@ def _file_findings(path: Path) -> Iterator[str]:
 
 
 def _import_findings() -> Iterator[str]:
-    wanted, used = {canonicalize_name(each.name) for each in declared()}, imported()
-    for unused in sorted(wanted - used):
+    wanted = {canonicalize_name(each.name) for each in (*declared(), *extras())}
+    used = imported()
+    for unused in sorted(wanted.difference(*used)):
         yield f"pyproject.toml declares {unused}, which no runtime code imports: take it out"
-    for undeclared in sorted(used - wanted - {canonicalize_name(each.name) for each in optional()}):
+    for undeclared in (min(packages) for packages in used if not packages & wanted):
         yield f"runtime code imports {undeclared}, which pyproject.toml does not declare: declare it, or do without"
 
 
 def _package_findings() -> Iterator[str]:
-    needed = required(declared())
-    for pin in pins((ROOT / "requirements.txt").read_text()):
+    yield from _lock_findings(LOCK, declared())
+    if extras():
+        yield from _lock_findings(EXTRAS_LOCK, [*declared(), *extras()])
+
+
+def _lock_findings(lock: str, wanted: Sequence[Requirement]) -> Iterator[str]:
+    needed, locked = required(wanted), pins((ROOT / lock).read_text())
+    for missing in sorted({canonicalize_name(each.name) for each in wanted} - {pin.name for pin in locked}):
+        yield f"{lock} does not lock {missing}, which is declared: lock again (make lock)"
+    for pin in locked:
         if pin.applies:
-            yield from _pin_findings(pin, needed)
+            yield from _pin_findings(lock, pin, needed)
 
 
-def _pin_findings(pin: Pin, needed: set[str]) -> Iterator[str]:
+def _pin_findings(lock: str, pin: Pin, needed: set[str]) -> Iterator[str]:
     if pin.name not in needed:
-        yield f"requirements.txt locks {pin.name}, which nothing needs: lock again (make lock)"
+        yield f"{lock} locks {pin.name}, which nothing needs: lock again (make lock)"
     try:
         installed = metadata.version(pin.name)
     except metadata.PackageNotFoundError:

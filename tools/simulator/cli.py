@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tools.simulator.commands import compare, key, scenarios, send, serve
+from tools.simulator.commands import compare, key, receive, scenarios, send, serve
 from tools.simulator.errors import UsageError
 
-_COMMANDS = (key.COMMAND, scenarios.COMMAND, send.COMMAND, serve.COMMAND, compare.COMMAND)
+_COMMANDS = (key.COMMAND, scenarios.COMMAND, send.COMMAND, serve.COMMAND, compare.COMMAND, receive.COMMAND)
 
 _DESCRIPTION = """\
 A Partoo to run on a laptop: signs events, sends them over HTTP, and redelivers
@@ -19,6 +19,7 @@ _EXAMPLES = """\
   python -m tools.simulator send documented --url http://127.0.0.1:8080/webhooks/partoo
   python -m tools.simulator serve --url http://127.0.0.1:8080/webhooks/partoo --truth-file truth.json
   python -m tools.simulator compare --mirror http://127.0.0.1:8080 --token T --truth truth.json
+  python -m tools.simulator receive --port 9000 --secret whsec_…   what the mirror tells others
 """
 
 

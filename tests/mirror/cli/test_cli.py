@@ -220,14 +220,28 @@ async def test_status_shows_the_mirror_at_a_glance(store: Store, redis_url: str)
     assert lines[3] == "certainty     1 proven, 1 unproven, 0 ambiguous"
     assert lines[4].startswith("waiting       1 review, the oldest delivery for 1 min 3")
     assert lines[5] == "workers       1 (host:1:ab)"
-    assert lines[6] == "incidents     none open"
-    assert lines[7] == "questions     2 open, 1 answered and to be asked once more"
-    assert lines[8] == "dead letters  1"
-    assert lines[9] == "applied       3 deliveries (first_seen 2, vanished 1)"
+    assert lines[6] == "deliveries    not watched yet"
+    assert lines[7] == "incidents     none open"
+    assert lines[8] == "questions     2 open, 1 answered and to be asked once more"
+    assert lines[9] == "dead letters  1"
+    assert lines[10] == "applied       3 deliveries (first_seen 2, vanished 1)"
     as_json = json.loads(mirror(redis_url, "status", "--json").stdout)
     assert (as_json["open_questions"], as_json["second_looks"]) == (2, 1)
     assert as_json["reviews"] == {"live": 1, "missing": 1, "gone": 0}
     assert as_json["waiting_reviews"] == 1
+
+
+async def test_status_and_doctor_tell_that_deliveries_stay_away(store: Store, redis_url: str) -> None:
+    ago = now_ms() - 7_200_000
+    await store.redis.execute_command(
+        "HSET", keys.SILENCE, "last_at", ago, "since", ago, "reason", "deaf", "usual_gap", 600_000, "limit", 1_500_000
+    )
+    shown = mirror(redis_url, "status").stdout
+    assert "deliveries    stay away: the last 2 h" in shown
+    assert "(usually 10 min at most), although reviews have changed at Partoo" in shown
+    assert json.loads(mirror(redis_url, "status", "--json").stdout)["silence"]["reason"] == "deaf"
+    checked = mirror(redis_url, "doctor", "--without-worker").stdout
+    assert "warn  silence: no delivery has come for 2 h" in checked
 
 
 async def test_status_counts_reviews_by_certainty(store: Store, redis_url: str) -> None:
@@ -285,6 +299,7 @@ def test_status_of_an_empty_mirror(redis_url: str) -> None:
         "reviews       none yet",
         "waiting       nothing",
         "workers       none (no heartbeat in the last day)",
+        "deliveries    not watched yet",
         "incidents     none open",
         "questions     0 open, 0 answered and to be asked once more",
         "dead letters  0",

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from mirror.storage import endpoints
+from mirror.domain.feed import BEGINNING
+from mirror.domain.outgoing import Answer, Endpoint, Item, State
+from mirror.storage import endpoints, keys
 from mirror.storage.store import Store
 from tests.mirror.cli.test_cli import mirror as command
 from tests.mirror.mirrored import mirror
@@ -92,3 +94,49 @@ async def test_a_replay_goes_back_in_the_feed(store: Store, redis_url: str) -> N
 def test_what_is_neither_pending_nor_parked_cannot_be_skipped(redis_url: str) -> None:
     added = run(redis_url, "add", PUBLIC)
     assert "is not pending or parked" in run(redis_url, "skip", added["id"], "34-1", status=2)
+
+
+async def ill(store: Store) -> None:
+    """One endpoint is well, one disabled, one fails and has a parked event."""
+    now = await store.now()
+    for number, state in enumerate((State.ACTIVE, State.DISABLED, State.ACTIVE)):
+        reason = "the receiver answered 410" if state is State.DISABLED else ""
+        endpoint = Endpoint(
+            id=f"ep_{number}", url=PUBLIC, secrets=(), created_at=now + number, state=state, reason=reason
+        )
+        await endpoints.add(store, endpoint, BEGINNING)
+    answer = endpoints.encode_answer(Answer(at=now, event="34-1", status=500))
+    await store.redis.execute_command("HSET", keys.endpoint("ep_2", "facts"), "failing_since", now - 120_000)
+    await store.redis.execute_command("LPUSH", keys.endpoint("ep_2", "answers"), answer)
+    item = endpoints.encode_item(Item(position="1-1", kind="updated", review_id=34, version=1))
+    await store.redis.execute_command("HSET", keys.endpoint("ep_2", "parked"), "1-1", item)
+
+
+async def test_the_doctor_warns_of_endpoints_that_are_not_well(store: Store, redis_url: str) -> None:
+    await ill(store)
+    shown = command(redis_url, "doctor", "--without-worker").stdout
+    assert "warn  endpoint ep_1: disabled: the receiver answered 410" in shown
+    assert "warn  endpoint ep_2: nothing has succeeded since" in shown
+    assert "last: 500" in shown
+    assert "warn  endpoint ep_2: 1 event parked" in shown
+    assert "ep_0" not in shown
+
+
+async def test_status_shows_each_endpoint(store: Store, redis_url: str) -> None:
+    await ill(store)
+    lines = command(redis_url, "status").stdout.splitlines()
+    assert "endpoint      ep_0: active, up to date" in lines
+    assert "endpoint      ep_1: disabled, up to date" in lines
+    assert any(line.startswith("endpoint      ep_2: active, up to date, failing since") for line in lines)
+    found = json.loads(command(redis_url, "status", "--json").stdout)["endpoints"]
+    assert [(one["id"], one["state"], one["parked"]) for one in found][2] == ("ep_2", "active", 1)
+
+
+async def test_a_disappearance_that_is_held_is_not_late(store: Store) -> None:
+    await ill(store)
+    now = await store.now()
+    for place, held_until in (("5-1", now + 60_000), ("6-1", now - 1)):
+        item = Item(position=place, kind="vanished", review_id=34, version=1, held_until=held_until)
+        await store.redis.execute_command("HSET", keys.endpoint("ep_0", "pending"), place, endpoints.encode_item(item))
+    standing = await endpoints.standing(store, await endpoints.get(store, "ep_0"), now)
+    assert (standing.pending, standing.lag_events, standing.lag_ms) == (2, 1, now - 6)

@@ -81,7 +81,9 @@ def test_an_ambiguous_return_that_partoo_confirms_is_no_longer_ambiguous_and_his
 
 def test_an_ambiguous_return_that_partoo_denies_is_taken_back() -> None:
     told: list[Told] = [("webhook", LIVE, 0), ("webhook", DELETION, MINUTE), ("webhook", LIVE, 2 * MINUTE)]
-    decision = last(*told, ("verification", DELETION, 4 * MINUTE))
+    once = last(*told, ("verification", DELETION, 4 * MINUTE))
+    assert (once.outcome, once.record.ambiguous, once.question.asking) == ("stale", True, Asking.ASK)
+    decision = last(*told, ("verification", DELETION, 4 * MINUTE), ("verification", DELETION, 5 * MINUTE + SECOND))
     assert decision.outcome == "vanished"
     assert decision.record.status is Status.MISSING
     assert decision.record.last_live == LIVE

@@ -45,6 +45,9 @@ async def test_a_late_copy_taken_for_a_return_is_put_right(mirror: Mirror, parto
     await mirror.tell(*BACK_TOO_SOON)
     assert (await record_of(mirror)).ambiguous
     await mirror.verify()
+    assert (await record_of(mirror)).ambiguous  # one answer may show the absence because the search is behind
+    mirror.later(60_000)
+    await mirror.verify()
     record = await record_of(mirror)
     # Unproven, as the search may lag: so a second question is due once it must have caught up.
     assert (str(record.status), str(record.certainty), record.review) == ("missing", "unproven", DELETED)
@@ -151,8 +154,9 @@ async def test_while_partoo_cannot_answer_nothing_changes_and_it_is_asked_again(
     assert {"failed", "listing_shifted"} & set(events(logs))
 
     partoo.behave(failing=0.0, hanging=0.0, truncated=0.0, too_many=0.0)
-    mirror.later(1_500)
-    await mirror.verify()
+    for _ in range(3):  # one answer is not enough: see above
+        mirror.later(60_000)
+        await mirror.verify()
     assert str((await record_of(mirror)).status) == "missing"
 
 
@@ -280,7 +284,7 @@ async def test_the_worker_asks_by_itself_once_the_delay_is_over(
 
         await wait_until(is_missing)
     metrics = await (await service.get("/metrics")).text()
-    assert 'reviewmirror_verification_results_total{result="answered"} 1.0' in metrics
+    assert 'reviewmirror_verification_results_total{result="answered"} 2.0' in metrics
 
 
 async def test_questions_that_come_one_after_the_other_are_gathered_for_the_delay(

@@ -1,5 +1,6 @@
 """The audit notices what a broken mirror would leave behind."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
@@ -27,7 +28,7 @@ def sound() -> Evidence:
             acknowledged.setdefault(review_id, []).append(Acknowledged(sent, sent.status, name))
             if sent.status == "accepted":
                 accepted.setdefault(review_id, []).append(Entry(name, number, Source.WEBHOOK, sent.body))
-    letters = {one.delivery_id for all_ in acknowledged.values() for one in all_ if one.status == "dead_letter"}
+    letters = Counter(one.sent.body for all_ in acknowledged.values() for one in all_ if one.status == "dead_letter")
     kept = Kept(Writes(accepted, {}, LENGTH, []), {}, {}, letters, 0, 0, 0)
     expected = expect(kept, Windows())
     for review_id, settled in expected.items():
@@ -63,7 +64,13 @@ def change_a_body(evidence: Evidence) -> None:
 
 
 def lose_a_letter(evidence: Evidence) -> None:
-    evidence.kept.dead_letters.pop()
+    evidence.kept.dead_letters.popitem()
+
+
+def miss_a_copy_of_a_letter(evidence: Evidence) -> None:
+    answers = evidence.acknowledged[1]
+    assert isinstance(answers, list)
+    answers.append(next(one for one in answers if one.status == "dead_letter"))
 
 
 def double_an_entry(evidence: Evidence) -> None:
@@ -108,6 +115,7 @@ def answer_wrongly(evidence: Evidence) -> None:
         (lose_an_entry, "whatever was answered 200 was stored first, byte for byte"),
         (change_a_body, "whatever was answered 200 was stored first, byte for byte"),
         (lose_a_letter, "every dead letter that was answered 200 is kept"),
+        (miss_a_copy_of_a_letter, "every dead letter that was answered 200 is kept"),
         (double_an_entry, "nothing was stored twice under one id"),
         (double_an_entry, "whatever is stored without a 200 was sent by an attempt that failed"),
         (leave_something_waiting, "nothing waits"),

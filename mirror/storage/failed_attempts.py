@@ -1,7 +1,7 @@
-"""Redeliveries to expect: bodies that were offered once, and whose acknowledgement Partoo has not got.
+"""Failed attempts: bodies that were sent once without being acknowledged, and when.
 
-It was answered with 503, or had hung up before the 200 could be written; so the same bytes will come again, late. When
-they do, the time at which they were first offered tells where they belong.
+The service answered 503, or the sender had hung up before its 200 was written. Either way the same bytes will come
+again, late. The time of their first attempt then tells where they belong.
 """
 
 import hashlib
@@ -16,21 +16,21 @@ def digest(body: bytes) -> str:
     return hashlib.blake2b(body, digest_size=16).hexdigest()
 
 
-async def expect(store: Store, offers: Mapping[str, int], ttl: int) -> None:
-    """Remember for `ttl` milliseconds when bodies, by their digests, were first offered (ms since 1970 UTC).
+async def record(store: Store, attempts: Mapping[str, int], ttl: int) -> None:
+    """Remember for `ttl` milliseconds when bodies, by their digests, were first sent (ms since 1970 UTC).
 
     No more than the newest `keys.OFFERED_KEPT` are remembered. Raises one of `connection.UNAVAILABLE`.
     """
-    if not offers:
+    if not attempts:
         return
     async with store.redis.pipeline(transaction=False) as pipe:
-        for name, first_attempt_at in offers.items():
+        for name, first_attempt_at in attempts.items():
             pipe.set(keys.OFFERED_PREFIX + name, first_attempt_at, px=ttl, nx=True)
         pipe.set(keys.OFFERS, 1, px=ttl)
         pipe.zadd(
-            keys.OFFERED_INDEX, {name: first_attempt_at + ttl for name, first_attempt_at in offers.items()}, nx=True
+            keys.OFFERED_INDEX, {name: first_attempt_at + ttl for name, first_attempt_at in attempts.items()}, nx=True
         )
-        pipe.zremrangebyscore(keys.OFFERED_INDEX, "-inf", min(offers.values()))
+        pipe.zremrangebyscore(keys.OFFERED_INDEX, "-inf", min(attempts.values()))
         pipe.pexpire(keys.OFFERED_INDEX, ttl)
         pipe.zcard(keys.OFFERED_INDEX)
         *_, known = await pipe.execute()
@@ -43,13 +43,13 @@ async def _forget(store: Store, count: int) -> None:
     await store.redis.delete(*(keys.OFFERED_PREFIX + name.decode() for name, _ in oldest))
 
 
-async def any_expected(store: Store) -> bool:
-    """Tell whether any redelivery may be expected: mostly none is. Raises one of `connection.UNAVAILABLE`."""
+async def any_recorded(store: Store) -> bool:
+    """Tell whether there may be any failed attempt: mostly there is none. Raises one of `connection.UNAVAILABLE`."""
     return bool(await store.redis.exists(keys.OFFERS))
 
 
-async def offered(store: Store, digests: Sequence[str]) -> list[int | None]:
-    """Tell of each body when it was first offered without being acknowledged; None: it was not, or long ago.
+async def first_attempts(store: Store, digests: Sequence[str]) -> list[int | None]:
+    """Return when each body was first sent without being acknowledged; None: never, or long ago.
 
     Raises one of `connection.UNAVAILABLE`.
     """
