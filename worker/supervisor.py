@@ -21,7 +21,6 @@ from arq.worker import Worker
 from redis.exceptions import OutOfMemoryError
 
 from mirror.bootstrap import tune_gc
-from mirror.outgoing.client import OutgoingClient
 from mirror.partoo.api import PartooApi
 from mirror.partoo.limiter import Limiter
 from mirror.settings import Settings, SettingsError
@@ -35,7 +34,7 @@ from mirror.tasks import end
 from worker.deciding import Policy
 from worker.drain import Drainer
 from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
-from worker.outgoing.senders import Senders
+from worker.outgoing.sending import connections, keep_sending
 from worker.reconciliation import Reconciler
 from worker.silence import SilenceWatch
 from worker.verification import Verifier
@@ -78,9 +77,18 @@ def _check_postgres(settings: Settings) -> None:
 
 
 async def supervise(settings: Settings, redis_url: str, name: str, stop: asyncio.Event) -> None:
-    """Run one arq worker after the other, until `stop` is set."""
-    backoff = FIRST_BACKOFF_S
+    """Run one arq worker after the other, and the senders of webhooks beside them, until `stop` is set."""
     kept = _Kept(ProbeLog(), RedisClock())
+    sending = asyncio.create_task(keep_sending(settings, redis_url, name, kept.clock, stop))
+    try:
+        await _supervise(settings, redis_url, name, stop, kept)
+        await sending
+    finally:
+        await end(sending)
+
+
+async def _supervise(settings: Settings, redis_url: str, name: str, stop: asyncio.Event, kept: _Kept) -> None:
+    backoff = FIRST_BACKOFF_S
     while not stop.is_set():
         started = asyncio.get_running_loop().time()
         try:
@@ -98,7 +106,8 @@ async def supervise(settings: Settings, redis_url: str, name: str, stop: asyncio
 
 
 async def _one_worker(settings: Settings, redis_url: str, name: str, stop: asyncio.Event, kept: _Kept) -> None:
-    store = Store(connect(settings, redis_url), kept.clock, feed_length=settings.feed_length)
+    own = settings.redis_max_connections - connections(settings)
+    store = Store(connect(settings, redis_url, own), kept.clock, feed_length=settings.feed_length)
     probe = WriteProbe(store, kept.probe_log)
     # Before anything else can fail: arq tells of an error, but not what it means. And Redis may be another server now.
     with suppress(*UNAVAILABLE):
@@ -116,31 +125,25 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
         "grace": settings.deletion_grace,
         "history_retention": settings.history_retention,
     }
-    client = OutgoingClient(allow_private=settings.outgoing_allow_private)
-    senders = Senders(store, client, name, store.clock.read)
     worker = _arq_worker(settings, store, ctx)
     working = asyncio.create_task(worker.async_run())
     beating = asyncio.create_task(_beat(store, name, probe))
-    sending = asyncio.create_task(_send(store, senders))
     sinking = [] if settings.database_url is None else [asyncio.create_task(_sink(store, settings.database_url))]
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({working, beating, sending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, beating, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             working.result()
         if beating.done():
             beating.result()
-        if sending.done():
-            sending.result()
         if verifier is not None:
             verifier.stop()
         if reconciler is not None:
             reconciler.stop()
-        await asyncio.gather(_finish_jobs(worker, drainer), senders.stop())
+        await _finish_jobs(worker, drainer)
     finally:
-        await end(working, beating, sending, stopping, *sinking, *worker.tasks.values())
+        await end(working, beating, stopping, *sinking, *worker.tasks.values())
         await session.close()
-        await client.close()
         await probe.close()
         with suppress(*UNAVAILABLE):
             await workers.leave(store, name)
@@ -204,12 +207,6 @@ async def _beat(store: Store, name: str, probe: WriteProbe) -> None:
         await _look(store, probe)
         await workers.beat(store, name)
         await asyncio.sleep(keys.HEARTBEAT_INTERVAL_MS / 1000)
-
-
-async def _send(store: Store, senders: Senders) -> None:
-    # They read the clock without waiting.
-    await store.now()
-    await senders.run()
 
 
 async def _sink(store: Store, url: str) -> None:

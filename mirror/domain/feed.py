@@ -5,7 +5,7 @@ the entry is shown, so that the feed itself stays small.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -127,7 +127,7 @@ def state_after(record: Record, newer: Sequence[Change]) -> Record | None:
     )
 
 
-def state_in_history(record: Record, changes: Sequence[Change], version: int) -> Record | None:
-    """Replay a whole history, the oldest change first, up to a version; None where it does not reach back to it."""
+def states_in_history(record: Record, changes: Sequence[Change], versions: Collection[int]) -> dict[int, Record]:
+    """Replay a whole history, the oldest change first; give the records of these versions, as far as it has them."""
     told = records(first_payload(record, changes), changes)
-    return next((one for one in told if one.version == version), None)
+    return {one.version: one for one in told if one.version in versions}

@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 
 from mirror.absence_views import incident_view
 from mirror.domain.changes import Change
-from mirror.domain.feed import FORGOTTEN, REPLAYED, Bounds, Entry, Position, Shown, state_after, state_in_history
+from mirror.domain.feed import FORGOTTEN, REPLAYED, Bounds, Entry, Position, Shown, state_after, states_in_history
 from mirror.domain.record import CorruptError, Record
 from mirror.storage import keys, reads
 from mirror.storage.decoding import decode_changes, decode_record, reading
@@ -103,7 +103,14 @@ async def show(store: Store, entries: Sequence[Entry]) -> list[Shown]:
     """
     wanted = sorted({entry.review_id for entry in entries if entry.facts is None and entry.kind != FORGOTTEN})
     known = dict(zip(wanted, await tails(store, wanted), strict=True)) if wanted else {}
-    return [await _show(store, entry, known.get(entry.review_id)) for entry in entries]
+    shown = {entry.position: _show(entry, known.get(entry.review_id)) for entry in entries}
+    further_back: dict[int, list[Entry]] = {}
+    for entry in entries:
+        if shown[entry.position] is None:
+            further_back.setdefault(entry.review_id, []).append(entry)
+    for review_id, some in further_back.items():
+        shown |= await _show_of_whole(store, review_id, some)
+    return [shown[entry.position] or Shown(entry) for entry in entries]
 
 
 async def tails(store: Store, review_ids: Sequence[int]) -> list[Tail | None]:
@@ -132,7 +139,8 @@ def _tail(review_id: int, data: object, entries: object) -> Tail | None:
         return None
 
 
-async def _show(store: Store, entry: Entry, known: Tail | None) -> Shown:
+def _show(entry: Entry, known: Tail | None) -> Shown | None:
+    """Show an entry by the end of its review's history; None where that does not reach back to it."""
     if known is None or known[0].forgotten_at is not None:
         return Shown(entry)
     record, tail = known
@@ -140,16 +148,18 @@ async def _show(store: Store, entry: Entry, known: Tail | None) -> Shown:
         return Shown(entry, None, record if record.version == entry.version else None)
     change = next((one for one in tail if one.version == entry.version), None)
     state = None if change is None else state_after(record, [one for one in tail if one.version > entry.version])
-    return Shown(entry, change, state) if state is not None else await _show_of_whole(store, entry)
+    return None if state is None else Shown(entry, change, state)
 
 
-async def _show_of_whole(store: Store, entry: Entry) -> Shown:
+async def _show_of_whole(store: Store, review_id: int, entries: Sequence[Entry]) -> dict[Position, Shown | None]:
+    """Show entries of one review by its whole history, which is read and gone through once for all of them."""
     try:
-        found = await reads.record_and_changes(store, entry.review_id)
+        found = await reads.record_and_changes(store, review_id)
         if found is None or found[0].forgotten_at is not None:
-            return Shown(entry)
+            return {}
         record, changes = found
-        change = next((one for one in changes if one.version == entry.version), None)
-        return Shown(entry, change, None if change is None else state_in_history(record, changes, entry.version))
+        by_version = {change.version: change for change in changes}
+        states = states_in_history(record, changes, {entry.version for entry in entries})
     except CorruptError:
-        return Shown(entry)
+        return {}
+    return {entry.position: Shown(entry, by_version.get(entry.version), states.get(entry.version)) for entry in entries}

@@ -97,7 +97,7 @@ IMPORTING = "rm:importing"  # string: an import is under way, or was interrupted
 # the newest answers, JSON) and `lease` (string with a TTL: the worker that sends to it).
 ENDPOINTS = "rm:endpoints"
 ENDPOINT_PREFIX = "rm:endpoint:"
-ENDPOINT_LEASE_MS = 5_000  # renewed every second: after a crash another worker goes on so much later
+ENDPOINT_LEASE_MS = 8_000  # renewed every second: after a crash another worker goes on so much later
 ANSWERS_KEPT = 20
 ITEMS_KEPT = 10_000  # pending ones of an endpoint, before it reads no further; and parked ones, of which the oldest go
 HELD_KEPT = 50_000  # disappearances that are held, besides: a business may lose all its reviews at once

@@ -75,6 +75,7 @@ def _fill(stage: Stage, folder: Path, signer: Signer, *, hurried: bool, yesterda
         "WEB_CONCURRENCY": "1",
         "PARTOO_WEBHOOK_SECRET": "",
         "PARTOO_API_KEY": "",
+        "OUTGOING_ALLOW_PRIVATE": "on",
     }
     for number in range(1, WEBS + 1):
         port = free_port()

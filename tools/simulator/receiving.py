@@ -94,6 +94,10 @@ class Receiver:
         self._ids: set[str] = set()
         self._versions: dict[str, int] = {}
 
+    def mend(self) -> None:
+        """Fail no more."""
+        self._faults = Faults()
+
     def application(self) -> web.Application:
         app = web.Application()
         app.router.add_post("/{path:.*}", self._receive)

@@ -23,6 +23,7 @@ class Follower:
         self._end: Position | None = None
         self._news = asyncio.Event()
         self._shown: OrderedDict[Position, Shown] = OrderedDict()
+        self._showing = asyncio.Lock()
 
     async def run(self) -> None:
         """Look for the feed's end until cancelled."""
@@ -54,8 +55,11 @@ class Follower:
 
     async def show(self, entries: Sequence[Entry]) -> list[Shown]:
         """Work out what entries stand for. Raises one of `connection.UNAVAILABLE`."""
-        missing = [entry for entry in entries if entry.position not in self._shown]
-        fresh = {shown.entry.position: shown for shown in await feed.show(self.store, missing)} if missing else {}
+        if all(entry.position in self._shown for entry in entries):
+            return [self._shown[entry.position] for entry in entries]
+        async with self._showing:  # what one sender has worked out the next one finds
+            missing = [entry for entry in entries if entry.position not in self._shown]
+            fresh = {shown.entry.position: shown for shown in await feed.show(self.store, missing)} if missing else {}
         found = [self._shown.get(entry.position) or fresh[entry.position] for entry in entries]
         self._shown.update(fresh)
         while len(self._shown) > _KEPT:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from mirror.domain.feed import Position
 from mirror.domain.outgoing import Answer, Endpoint, Item
 from mirror.storage import endpoints, keys
+from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.store import Store
 
 # An item that is not done so long after it was read is written down as pending, so that the cursor can pass it.
@@ -34,6 +35,7 @@ class Progress:
         self._failed: dict[str, Item] = {}  # of those, the ones whose failures have not been written
         self._news = endpoints.News()
         self._unwritten: endpoints.News | None = None  # what a write that failed held
+        self.failed_to_write = False  # the last time
 
     @property
     def pending(self) -> int:
@@ -99,8 +101,14 @@ class Progress:
             await self._write(news)
 
     async def _write(self, news: endpoints.News) -> None:
-        if not await endpoints.flush(self._store, self._endpoint, self._holder, news):
+        try:
+            written = await endpoints.flush(self._store, self._endpoint, self._holder, news)
+        except UNAVAILABLE:
+            self.failed_to_write = True
+            raise
+        if not written:
             raise LostError(self._endpoint.id)
+        self.failed_to_write = False
         self._unwritten = None
 
     def _collect(self, *, final: bool) -> endpoints.News:

@@ -185,7 +185,7 @@ class Sender:
 
     def _pump(self) -> None:
         """Post what may be sent now, and set an alarm for what may be sent later."""
-        if self._stop.is_set():
+        if self._stop.is_set() or self._progress.failed_to_write:
             return
         now = self._means.now()
         most = self._patience.most(CONCURRENCY, now)
@@ -269,6 +269,8 @@ class Sender:
             try:
                 await self._progress.flush()
             except UNAVAILABLE:
-                # It is written once Redis is back: what was delivered meanwhile is not sent again.
+                # It is written once Redis is back; what is more could not be, so until then nothing is sent.
                 await asyncio.sleep(_PAUSE_MS / 1000)
+                continue
             self._room.set()
+            self._pump()

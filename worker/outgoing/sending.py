@@ -1,0 +1,58 @@
+"""Sends outgoing webhooks as long as this process runs.
+
+On connections of its own, and beside arq: Redis's absence, which ends arq's worker, ends no sender, so that nothing
+that was answered meanwhile is sent again.
+"""
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from mirror.outgoing.client import OutgoingClient
+from mirror.settings import Settings
+from mirror.storage.connection import UNAVAILABLE, connect
+from mirror.storage.redis_clock import RedisClock
+from mirror.storage.store import Store
+from mirror.tasks import end
+from worker.outgoing.senders import Senders
+
+# One follows the feed and writes down how far the sending has come, one reads what the events stand for.
+CONNECTIONS = 2
+_PAUSE_S = 1.0
+
+log = structlog.get_logger()
+
+
+def connections(settings: Settings) -> int:
+    """Tell how many of a worker's connections are for this: most are for applying what was delivered."""
+    return min(CONNECTIONS, settings.redis_max_connections - 2)
+
+
+async def keep_sending(settings: Settings, redis_url: str, name: str, clock: RedisClock, stop: asyncio.Event) -> None:
+    """Send until told to stop; what is on its way then may end."""
+    store = Store(connect(settings, redis_url, connections(settings)), clock)
+    client = OutgoingClient(allow_private=settings.outgoing_allow_private)
+    senders = Senders(store, client, name, clock.read)
+    running = asyncio.create_task(_run(store, senders))
+    try:
+        await stop.wait()
+        await senders.stop()
+    finally:
+        await end(running)
+        await client.close()
+        with suppress(*UNAVAILABLE):
+            await store.close()
+
+
+async def _run(store: Store, senders: Senders) -> None:
+    while True:
+        try:
+            # Senders read the clock without waiting.
+            await store.now()
+            await senders.run()
+        except UNAVAILABLE:
+            await asyncio.sleep(_PAUSE_S)
+        except Exception:
+            log.exception("endpoints.failed")
+            await asyncio.sleep(_PAUSE_S)
