@@ -39,3 +39,4 @@ need() {
 }
 
 need promtool unpack prometheus
+need chromium install chromium
