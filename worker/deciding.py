@@ -7,15 +7,16 @@ import structlog
 
 from mirror.domain.changes import Source
 from mirror.domain.decisions import UNCHANGED, Asking, Question
-from mirror.domain.inbox import Entry, decode_entry
+from mirror.domain.inbox import Entry
 from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
 from mirror.domain.record import SCHEMA_VERSION, CorruptError, Windows
 from mirror.domain.settling import Settled, refuse, settle
 from mirror.domain.unreadable import UNREADABLE
 from mirror.storage.commit import NO_VERIFICATION, Commit, Verification
-from mirror.storage.decoding import decode_record
+from mirror.storage.decoding import NewerFormatError, decode_record
 from mirror.storage.failed_attempts import digest
 from mirror.storage.inbox import Claim
+from mirror.storage.inbox_entries import body_of, decode_entry
 
 log = structlog.get_logger()
 
@@ -48,6 +49,9 @@ def decide(claim: Claim, policy: Policy, first_attempts: Mapping[str, int], now:
         entries = [_with_first_attempt(decode_entry(data), first_attempts) for data in claim.entries]
         try:
             record = None if claim.record is None else decode_record(claim.review_id, claim.record)
+        except NewerFormatError as error:
+            log.warning("drain.newer_schema", review_id=claim.review_id, schema=error.problem)
+            return None
         except CorruptError as error:
             if not any(entry.source is Source.FORGET for entry in entries):
                 return _refuse(claim, entries, error.problem)
@@ -65,7 +69,7 @@ def decide(claim: Claim, policy: Policy, first_attempts: Mapping[str, int], now:
 
 def digests(claim: Claim) -> list[str]:
     """Name the bodies of a claim's deliveries that Partoo may have sent before."""
-    return [digest(data.partition(b"\n")[2]) for data in claim.entries]
+    return [digest(body_of(data)) for data in claim.entries]
 
 
 def _with_first_attempt(entry: Entry, first_attempts: Mapping[str, int]) -> Entry:

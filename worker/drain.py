@@ -78,7 +78,8 @@ class Drainer:
 
     async def _drain(self, deadline: float) -> bool:
         while claims := await inbox.claim(self._store):
-            await self._apply(claims)
+            for batch in inbox.batches(claims):
+                await self._apply(batch)
             if self._stopping or time.monotonic() > deadline:
                 return False
         return True

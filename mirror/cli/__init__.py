@@ -19,6 +19,7 @@ from mirror.cli import (
     ratings,
     reconcile,
     replay,
+    show,
     stats,
     status,
     trace,
@@ -32,7 +33,7 @@ from mirror.storage.refusals import NO_ANSWER
 from mirror.storage.store import Store
 
 _COMMANDS = (
-    *(trace, status, stats, ratings, doctor, dead_letters, endpoints),
+    *(trace, show, status, stats, ratings, doctor, dead_letters, endpoints),
     *(export, importing, replay, reconcile, forget),
 )
 

@@ -47,14 +47,19 @@ def received_at(delivery_id: str) -> int:
     return int(delivery_id[:12], 16)
 
 
-def encode_entry(entry: Entry) -> bytes:
+def encode_header(entry: Entry) -> bytes:
     facts = entry.delivery_id, entry.received_at, entry.source
     header = _Header(*facts) if entry.first_attempt_at is None else _RedeliveryHeader(*facts, entry.first_attempt_at)
-    return msgspec.json.encode(header) + b"\n" + entry.body
+    return msgspec.json.encode(header)
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """Write an entry with its body as it is; `mirror.storage.entries` writes what Redis holds."""
+    return encode_header(entry) + b"\n" + entry.body
 
 
 def decode_entry(data: bytes) -> Entry:
-    """Read an entry back. Raises msgspec.DecodeError if these are not the bytes of one."""
+    """Read an entry back, its body as it stands there. Raises msgspec.DecodeError if these are not the bytes of one."""
     head, _, body = data.partition(b"\n")
     header = _HEADER.decode(head)
     return Entry(header.delivery_id, header.received_at, header.source, body, header.first_attempt_at)

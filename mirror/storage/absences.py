@@ -10,12 +10,13 @@ from mirror.domain.absences import AbsenceEvent, AbsenceEventKind, Counts, Overv
 from mirror.domain.decisions import Decision
 from mirror.domain.durations import bucket
 from mirror.domain.grace import Check, make_check
-from mirror.domain.inbox import encode_entry
 from mirror.domain.incidents import BACK, Thresholds, business_scope, partner_scope
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record
 from mirror.domain.unreadable import UNREADABLE
 from mirror.storage import keys
+from mirror.storage.frames import decompress
+from mirror.storage.inbox_entries import encode_entry
 from mirror.storage.packing import pack
 from mirror.storage.store import Store
 
@@ -135,7 +136,7 @@ def _check(record: bytes | None, counts_from: int, now: int) -> bytes:
     if record is None:
         return b""
     try:
-        missing = _MISSING.decode(record)
+        missing = _MISSING.decode(decompress(record))
     except UNREADABLE:
         # Not to be judged here: the drain says what is wrong with this record.
         missing = _Missing(Status.MISSING, counts_from)

@@ -6,14 +6,16 @@ import msgspec
 
 from mirror.domain.changes import Certainty, Change, Source
 from mirror.domain.forgetting import FORGOTTEN
-from mirror.domain.inbox import Entry, encode_entry
+from mirror.domain.inbox import Entry
 from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
 from mirror.domain.record import Record
 from mirror.domain.review import text_field
 from mirror.domain.settling import Settled
 from mirror.storage import absences, keys
 from mirror.storage.failed_attempts import digest
+from mirror.storage.frames import compress
 from mirror.storage.histogram import bucket
+from mirror.storage.inbox_entries import encode_entry
 from mirror.storage.packing import pack
 from mirror.storage.store import Store
 
@@ -108,7 +110,7 @@ def _values(one: Commit, now: int) -> list[str | bytes]:
         one.first_delivery,
         one.last_delivery,
         str(one.count),
-        "" if after is None else _ENCODE(after),
+        "" if after is None else compress(_ENCODE(after)),
         keys.member(one.review_id),
         "" if after is None else text_field(after.review, "partner"),
         _index(before),
@@ -145,7 +147,7 @@ def _used_up(entry: Entry) -> str:
 
 
 def _row(change: Change) -> tuple[str | bytes, ...]:
-    return _ENCODE(change), str(change.version), change.kind.value, change.delivery_id
+    return compress(_ENCODE(change)), str(change.version), change.kind.value, change.delivery_id
 
 
 def _feed_of_forgetting(settled: Settled) -> list[tuple[str | bytes, ...]]:

@@ -10,6 +10,7 @@ from mirror.domain.forgetting import letter_concerns
 from mirror.domain.unreadable import UNREADABLE
 from mirror.storage import keys
 from mirror.storage.failed_attempts import digest
+from mirror.storage.frames import decompress_or_same
 from mirror.storage.store import Store
 
 _LETTER = msgspec.json.Decoder(DeadLetter)
@@ -100,9 +101,11 @@ async def concerning(
 
 def _decode(delivery_id: str, data: bytes) -> DeadLetter:
     try:
-        return _LETTER.decode(data)
+        letter = _LETTER.decode(data)
     except UNREADABLE as error:
         return unreadable(delivery_id, data, str(error))
+    # A worker of a release before frames, still running while this one accepted, took the frame for the body.
+    return msgspec.structs.replace(letter, body=decompress_or_same(letter.body))
 
 
 async def drop(store: Store, delivery_id: str) -> bool:

@@ -10,9 +10,14 @@ from redis.exceptions import ResponseError
 from mirror.domain.changes import Change
 from mirror.domain.record import CorruptError, Record
 from mirror.domain.unreadable import UNREADABLE
+from mirror.storage.frames import NewerFrameError, decompress
 
 _RECORD = msgspec.json.Decoder(Record)
 _CHANGE = msgspec.json.Decoder(Change)
+
+
+class NewerFormatError(CorruptError):
+    """What is stored of a review was written by a newer release, in a form that this one cannot read."""
 
 
 @contextmanager
@@ -31,7 +36,7 @@ def reading(review_id: int) -> Iterator[None]:
 def decode_record(review_id: int, data: bytes) -> Record:
     """Read the stored record of a review. Raises CorruptError."""
     try:
-        record = _RECORD.decode(data)
+        record = _RECORD.decode(decompress(data))
     except UNREADABLE as error:
         raise _corrupt(review_id, error) from None
     if record.id != review_id or record.review.get("id") != review_id:
@@ -43,10 +48,12 @@ def decode_record(review_id: int, data: bytes) -> Record:
 def decode_changes(review_id: int, entries: Sequence[bytes]) -> list[Change]:
     """Read entries of a review's history. Raises CorruptError."""
     with reading(review_id):
-        return [_CHANGE.decode(entry) for entry in entries]
+        return [_CHANGE.decode(decompress(entry)) for entry in entries]
 
 
 def _corrupt(review_id: int, error: Exception) -> CorruptError:
+    if isinstance(error, NewerFrameError):
+        return NewerFormatError(review_id, str(error))
     # Of msgspec's messages one quotes a value.
     problem = re.sub("^Invalid enum value .* - at ", "Invalid enum value - at ", str(error))
     return CorruptError(review_id, f"{type(error).__name__}, {problem[:200]}")

@@ -8,13 +8,14 @@ import msgspec
 
 from mirror.domain.authors import Author
 from mirror.domain.forgetting import make_demand, names_in_change, names_in_entry, names_in_record
-from mirror.domain.inbox import decode_entry
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import CorruptError, Record
 from mirror.domain.unreadable import UNREADABLE
 from mirror.domain.wire import UndecodableError
 from mirror.storage import dead_letters, inbox, keys, reads
 from mirror.storage.decoding import decode_changes, decode_record
+from mirror.storage.frames import decompress_or_same
+from mirror.storage.inbox_entries import decode_entry, plain_entry
 from mirror.storage.store import Store
 
 # Few at a time: each key may hold a history, or the deliveries of two days.
@@ -90,7 +91,9 @@ async def by_author(store: Store, author: Author) -> AsyncIterator[Found]:
     Gives them in small sets, a review perhaps more than once. Raises one of `connection.UNAVAILABLE`.
     """
     corrupt = await store.redis.execute_command("HGETALL", keys.CORRUPT)
-    yield Found({int(review_id) for review_id, data in corrupt.items() if author.stands_in(data)}, set(), 0)
+    yield Found(
+        {int(review_id) for review_id, data in corrupt.items() if author.stands_in(decompress_or_same(data))}, set(), 0
+    )
     cursor, looked_at = 0, 0
     while True:
         cursor, names = await store.redis.scan(cursor, match=f"{keys.REVIEW_PREFIX}*", count=_SCAN_STEP)
@@ -132,8 +135,14 @@ def _names_in(name: str, values: Sequence[bytes]) -> tuple[set[str], list[bytes]
         try:
             names.update(one for one in read(keys.review_of(name), value) if isinstance(one, str))
         except (UndecodableError, CorruptError, *UNREADABLE):
-            unreadable.append(value)
+            unreadable.append(_plain(value))
     return names, unreadable
+
+
+def _plain(value: bytes) -> bytes:
+    """Make the text of a value readable, whatever it is: compressed as a whole, or but its body."""
+    whole = decompress_or_same(value)
+    return plain_entry(value) if whole is value else whole
 
 
 def _names_in_record(review_id: int, data: bytes) -> list[Any]:

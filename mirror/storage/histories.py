@@ -9,6 +9,7 @@ from mirror.domain.changes import Change
 from mirror.domain.record import CorruptError, Record
 from mirror.storage import keys
 from mirror.storage.decoding import decode_changes, decode_record, reading
+from mirror.storage.frames import plain_size
 from mirror.storage.store import Store
 
 # Changes read at a time: few at first, as each may weigh two bodies, then more or fewer by what they weigh.
@@ -136,7 +137,7 @@ async def pieces(store: Store, review_id: int, extent: Extent) -> AsyncIterator[
             raise MovedError
         yield start, entries
         end = start
-        size = _next_size(len(entries), sum(map(len, entries)))
+        size = _next_size(len(entries), sum(map(plain_size, entries)))
 
 
 def _next_size(count: int, weight: int) -> int:

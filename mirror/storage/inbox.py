@@ -1,18 +1,20 @@
 """The inbox in Redis: accepting deliveries, and claiming the reviews that have some waiting."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from mirror.domain.inbox import Entry, encode_entry
+from mirror.domain.inbox import Entry
 from mirror.storage import keys
+from mirror.storage.frames import plain_size
+from mirror.storage.inbox_entries import encode_entry, plain_entry_size
 from mirror.storage.packing import pack
 from mirror.storage.server import in_ms
 from mirror.storage.store import Store
 
 # Bounds on what one claim takes, so that neither many reviews, nor one with a long inbox, nor large payloads make a
-# worker's batch slow or big.
+# worker's batch slow or big. MAX_BYTES is of what Redis holds, compressed, and again of what a worker makes of it.
 MAX_REVIEWS = 100
 MAX_DELIVERIES_OF_ONE = 100
 MAX_BYTES = 4 * 1024 * 1024
@@ -30,6 +32,35 @@ class Claim(msgspec.Struct, frozen=True):
     record: bytes | None
     entries: list[bytes]
     problem: str | None = None
+
+
+def batches(claims: Sequence[Claim]) -> Iterator[list[Claim]]:
+    """Give claims in batches of no more than MAX_BYTES once decompressed, or of one delivery.
+
+    What one review has waiting past that is left to a later claim.
+    """
+    batch: list[Claim] = []
+    room = MAX_BYTES
+    for one in claims:
+        claim, size = _head_of(one)
+        if batch and size > room:
+            yield batch
+            batch, room = [], MAX_BYTES
+        batch.append(claim)
+        room -= size
+    if batch:
+        yield batch
+
+
+def _head_of(claim: Claim) -> tuple[Claim, int]:
+    """Give what of a claim fits into a batch, and how large it is."""
+    size = plain_size(claim.record or b"")
+    for place, entry in enumerate(claim.entries):
+        size_with = size + plain_entry_size(entry)
+        if place and size_with > MAX_BYTES:
+            return msgspec.structs.replace(claim, entries=claim.entries[:place]), size
+        size = size_with
+    return claim, size
 
 
 class Backlog(msgspec.Struct, frozen=True):

@@ -4,9 +4,10 @@ The keys of one review share a hash tag, so that they stay together when reviews
 None of these keys may be evicted: Redis must run with `noeviction`.
 """
 
-# One review. The Lua scripts build these names too, from the parts below.
+# One review. The Lua scripts build these names too, from the parts below. Records, changes and the bodies of deliveries
+# are JSON, compressed where that is shorter (`frames`); `python -m mirror show ID --stored` prints them.
 REVIEW_PREFIX = "rm:{"
-RECORD_SUFFIX = "}:record"  # string: the record, JSON. No TTL.
+RECORD_SUFFIX = "}:record"  # string: the record. No TTL.
 INBOX_SUFFIX = "}:inbox"  # list: accepted deliveries that are not applied yet, oldest first. Gone when empty.
 # list: the deliveries applied in the last DELIVERY_RETENTION, inbox entries as they were (a redelivery also tells when
 # it was first offered), in the order in which they were applied. Its TTL is that time from the last of them; what is
@@ -16,7 +17,7 @@ DELIVERIES_KEPT = 100  # the newest of each review
 # Reviews that have such a list: sorted set of review ids by when the last delivery was applied (ms since 1970). Where
 # memory is scarce, the lists of those at its beginning are dropped first. Entries older than DELIVERY_RETENTION go.
 KEPT = "rm:kept"
-# list: the change history, JSON, oldest first. The first has version 1, or a higher one once it was trimmed: to some
+# list: the change history, oldest first. The first has version 1, or a higher one once it was trimmed: to some
 # 10,000 entries (`mirror.domain.trimming`), or to HISTORY_RETENTION. No TTL.
 CHANGES_SUFFIX = "}:changes"
 

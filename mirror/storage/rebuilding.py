@@ -7,7 +7,6 @@ import msgspec
 from mirror.domain.absences import scope
 from mirror.domain.changes import BEGINNINGS, Certainty
 from mirror.domain.history import first_payload, records
-from mirror.domain.inbox import decode_entry
 from mirror.domain.incidents import business_scope, partner_scope
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import CorruptError, Record
@@ -18,6 +17,8 @@ from mirror.storage import histories, keys, reads
 from mirror.storage.absences import corrections
 from mirror.storage.commit import certainty_index
 from mirror.storage.decoding import decode_changes, decode_record, reading
+from mirror.storage.frames import compress
+from mirror.storage.inbox_entries import decode_entry
 from mirror.storage.store import Store
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -52,10 +53,10 @@ async def read(store: Store, review_id: int) -> tuple[Stored, Snapshot]:
         record = None
     try:
         extent = histories.Extent(length, oldest)
-        changes = [entries async for _, entries in histories.pieces(store, review_id, extent)]
+        changes = [piece async for _, piece in histories.pieces(store, review_id, extent)]
     except histories.MovedError:
         return await read(store, review_id)
-    told = [change for entries in reversed(changes) for change in decode_changes(review_id, entries)]
+    told = [change for piece in reversed(changes) for change in decode_changes(review_id, piece)]
     snapshot = Snapshot(data or b"", length, oldest or b"", newest or b"")
     return Stored(review_id, record, told, raw), snapshot
 
@@ -75,7 +76,7 @@ async def rebuild(store: Store, comparison: Comparison, stored: Stored, snapshot
     before = stored.record or (followed[-1] if followed else None)
     told = records(first_payload(after, comparison.changes), comparison.changes)
     lists: list[list[tuple[Any, ...]]] = [
-        [(_ENCODE(change),) for change in comparison.changes],
+        [(compress(_ENCODE(change)),) for change in comparison.changes],
         [(name,) for name in await _indexes_to_leave(store, stored.record, before)],
         [(name,) for name in _absences_to_leave(before or after, after)],
         [] if followed is None else [msgspec.structs.astuple(one) for one in corrections(followed, told)],
@@ -89,7 +90,7 @@ async def rebuild(store: Store, comparison: Comparison, stored: Stored, snapshot
         snapshot.length,
         snapshot.oldest,
         snapshot.newest,
-        _ENCODE(after),
+        compress(_ENCODE(after)),
         review_id,
         keys.member(review_id),
         partner,

@@ -5,13 +5,13 @@ from enum import StrEnum
 import msgspec
 
 from mirror.domain.dead_letters import CORRUPT_RECORD, UNREADABLE_LETTER, DeadLetter
-from mirror.domain.inbox import encode_entry
 from mirror.domain.record import CorruptError, Record, Windows
 from mirror.domain.settling import settle
 from mirror.domain.wire import OtherEvent, UndecodableError, decode
 from mirror.storage import dead_letters, keys
 from mirror.storage.decoding import decode_record
 from mirror.storage.failed_attempts import digest
+from mirror.storage.inbox_entries import encode_entry
 from mirror.storage.store import Store
 
 

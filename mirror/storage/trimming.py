@@ -8,6 +8,7 @@ from mirror.domain.record import CorruptError
 from mirror.domain.trimming import MAX_CHANGES, TRIM_STEP, CutFinder
 from mirror.storage import histories, keys
 from mirror.storage.decoding import decode_changes, reading
+from mirror.storage.frames import compress
 from mirror.storage.store import Store
 
 SCAN_STEP = 500
@@ -62,5 +63,5 @@ async def trim(store: Store, review_id: int, horizon: int) -> int:
         entry = await store.redis.execute_command("LINDEX", name, at)
     if entry is None or decode_changes(review_id, [entry])[0].version != marker.version:
         return 0  # trimmed or rebuilt meanwhile
-    args = [oldest, at, entry, msgspec.json.encode(marker)]
+    args = [oldest, at, entry, compress(msgspec.json.encode(marker))]
     return at if await store.trim(keys=[name], args=args) else 0

@@ -6,6 +6,8 @@ import msgspec
 
 from mirror.domain.lifecycle import Status
 from mirror.storage import dead_letters, keys, reads
+from mirror.storage.frames import decompress_or_same
+from mirror.storage.inbox_entries import plain_entry
 from mirror.storage.store import Store
 from mirror.transfer.lines import End, Header, Line, count
 
@@ -57,19 +59,24 @@ async def _reviews(store: Store, after: int) -> AsyncIterator[Line]:
             if record is not None and changes:
                 yield Line(
                     review=review_id,
-                    record=msgspec.Raw(record),
-                    changes=[msgspec.Raw(change) for change in changes],
+                    record=_raw(record),
+                    changes=[_raw(change) for change in changes],
                     grace_from=None if grace_from is None else int(grace_from),
                     ask_at=None if ask_at is None else int(ask_at),
                 )
         after = ids[-1]
 
 
+def _raw(stored: bytes) -> msgspec.Raw:
+    """Write what Redis holds as the JSON it is."""
+    return msgspec.Raw(decompress_or_same(stored))
+
+
 async def _waiting(store: Store) -> AsyncIterator[Line]:
     for member in sorted(await store.redis.zrange(keys.WAITING, 0, -1), key=int):
-        entries = await store.redis.execute_command("LRANGE", keys.inbox(int(member)), 0, -1)
-        if entries:
-            yield Line(waiting=int(member), inbox=entries)
+        waiting = await store.redis.execute_command("LRANGE", keys.inbox(int(member)), 0, -1)
+        if waiting:
+            yield Line(waiting=int(member), inbox=[plain_entry(entry) for entry in waiting])
 
 
 async def _tombstones(store: Store) -> AsyncIterator[Line]:
@@ -93,7 +100,7 @@ async def _erased(store: Store, review_ids: Sequence[int]) -> list[Line]:
     erased = [review_id for review_id, has_history in zip(review_ids, known, strict=True) if not has_history]
     records = [await store.redis.get(keys.record(review_id)) for review_id in erased]
     return [
-        Line(tombstone=review_id, record=msgspec.Raw(record))
+        Line(tombstone=review_id, record=_raw(record))
         for review_id, record in sorted(zip(erased, records, strict=True))
         if record is not None
     ]

@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
-from mirror.domain.inbox import decode_entry
 from mirror.domain.review import text_field
 from mirror.storage import keys, reads
 from mirror.storage.commit import certainty_index
 from mirror.storage.decoding import decode_record
+from mirror.storage.frames import compress
+from mirror.storage.inbox_entries import decode_entry, encode_entry
 from mirror.storage.store import Store
 from mirror.transfer.lines import End, ExportError, Line, count, decode
 
@@ -74,7 +75,7 @@ def _write(pipe: Any, line: Line) -> None:
     if line.review is not None:
         _write_review(pipe, line, line.review)
     elif line.tombstone is not None:
-        pipe.set(keys.record(line.tombstone), bytes(line.record))
+        pipe.set(keys.record(line.tombstone), compress(bytes(line.record)))
     elif line.waiting is not None:
         _write_waiting(pipe, line, line.waiting)
     elif line.dead_letter is not None:
@@ -91,9 +92,9 @@ def _write_review(pipe: Any, line: Line, review_id: int) -> None:
     record = decode_record(review_id, bytes(line.record))
     partner, business_id = text_field(record.review, "partner"), text_field(record.review, "business_id")
     member = keys.member(review_id)
-    pipe.set(keys.record(review_id), bytes(line.record))
+    pipe.set(keys.record(review_id), compress(bytes(line.record)))
     pipe.delete(keys.changes(review_id))
-    pipe.rpush(keys.changes(review_id), *(bytes(change) for change in line.changes))
+    pipe.rpush(keys.changes(review_id), *(compress(bytes(change)) for change in line.changes))
     pipe.sadd(keys.PARTNERS, partner)
     indexes = [keys.index(record.status, partner), certainty_index(record)]
     indexes += [keys.business(business_id)] if business_id else []
@@ -107,7 +108,7 @@ def _write_review(pipe: Any, line: Line, review_id: int) -> None:
 
 def _write_waiting(pipe: Any, line: Line, review_id: int) -> None:
     pipe.delete(keys.inbox(review_id))
-    pipe.rpush(keys.inbox(review_id), *line.inbox)
+    pipe.rpush(keys.inbox(review_id), *(encode_entry(decode_entry(entry)) for entry in line.inbox))
     pipe.zadd(keys.WAITING, {str(review_id): decode_entry(line.inbox[0]).received_at})
     pipe.zadd(keys.DUE, {str(review_id): 0})
 

@@ -4,9 +4,10 @@ from typing import Any
 
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
-from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
+from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.record import Windows
 from mirror.storage import inbox, keys
+from mirror.storage.inbox_entries import decode_entry
 from mirror.storage.store import Store
 from tests.support import make_body
 from worker.deciding import Policy

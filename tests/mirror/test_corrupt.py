@@ -35,6 +35,18 @@ async def test_nothing_is_built_on_a_record_that_cannot_be_read(store: Store, na
     assert (await retry(store, letter, Windows())).outcome is Outcome.UNREADABLE
 
 
+async def test_a_record_with_a_newer_dictionary_is_left_to_a_worker_that_has_it(store: Store) -> None:
+    await mirror(store, make_review(34))
+    frame = await store.redis.get(keys.record(34)) or b""
+    newer = frame[:5] + b"\x02" + frame[6:]
+    await store.redis.set(keys.record(34), newer)
+    await accept(store, 34, make_body(NEWS))
+    await drain(store)
+    assert await store.redis.get(keys.record(34)) == newer
+    assert await dead_letters.count(store) == 0
+    assert await inbox.waiting_for(store, 34) == 1
+
+
 @pytest.mark.parametrize("name", BAD_RECORDS)
 async def test_a_record_that_cannot_be_read_can_be_forgotten(store: Store, name: str) -> None:
     await mirror(store, make_review(34))

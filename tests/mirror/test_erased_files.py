@@ -3,7 +3,10 @@
 import argparse
 import asyncio
 import json
+import re
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,12 +15,18 @@ from mirror.cli import forget, forget_files
 from mirror.settings import Settings
 from mirror.storage import erased_files, forgetting, keys
 from mirror.storage.connection import connect
+from mirror.storage.frames import DICTIONARIES, DICTIONARY
 from mirror.storage.store import Store
 from tests.conftest import StartService
 from tests.mirror.cli.test_cli import mirror as run
 from tests.mirror.mirrored import drain, mirror
 from tests.process.processes import RedisServer
 from tests.support import make_review, wait_until
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 SECRET = "a text that nobody else writes"
 OPTIONS = argparse.Namespace(ids=[34], author=None, yes=True, no_rewrite=False, json=True)
@@ -58,7 +67,16 @@ async def forgotten(store: Store, settings: Settings, capsys: pytest.CaptureFixt
 def held_by(folder: Path) -> set[str]:
     """Name the server's files that hold the personal text."""
     found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".log")
-    return {path.name for path in found if SECRET.encode() in path.read_bytes()}
+    return {path.name for path in found if any(SECRET.encode() in text for text in _texts(path.read_bytes()))}
+
+
+def _texts(data: bytes) -> Iterator[bytes]:
+    """Give what a file holds as it is, and what each frame in it holds."""
+    yield data
+    dictionary = zstd.ZstdDict((DICTIONARIES / f"{DICTIONARY}.zstd-dict").read_bytes())
+    for found in re.finditer(re.escape(b"\x28\xb5\x2f\xfd"), data):
+        with suppress(zstd.ZstdError):
+            yield zstd.ZstdDecompressor(dictionary).decompress(data[found.start() : found.start() + 10_000])
 
 
 def break_rewrites(folder: Path) -> Callable[[], None]:

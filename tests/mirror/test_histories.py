@@ -16,6 +16,7 @@ from mirror.domain import trimming as trimming_rules
 from mirror.domain.changes import Change, Kind
 from mirror.domain.history import Lookback
 from mirror.storage import histories, keys, reads, trimming
+from mirror.storage.frames import decompress
 from mirror.storage.store import Store
 from tests.mirror.mirrored import accept, drain, mirror
 from tests.support import READ, Client, make_body, make_review
@@ -30,7 +31,7 @@ PATIENCE_S = 0.05
 async def make_history(store: Store, length: int, review_id: int = 34) -> None:
     """Store a review that was rated anew `length` times, a second apart."""
     await mirror(store, make_review(review_id))
-    record = msgspec.json.decode(await store.redis.get(keys.record(review_id)))
+    record = msgspec.json.decode(decompress(await store.redis.get(keys.record(review_id)) or b""))
     entries = [msgspec.json.encode(Change(1, Kind.FIRST_SEEN, START, f"{START:012x}" + "0" * 12))]
     for version in range(2, length + 1):
         at, pair = START + version * 1000, (1 + (version - 1) % 5, 1 + version % 5)

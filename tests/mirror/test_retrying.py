@@ -7,11 +7,13 @@ import pytest
 
 from mirror.domain.changes import Source
 from mirror.domain.dead_letters import CORRUPT_RECORD, DeadLetter
-from mirror.domain.inbox import decode_entry, make_delivery_id
+from mirror.domain.inbox import make_delivery_id
 from mirror.domain.reading import encode_reading
 from mirror.domain.record import Windows
 from mirror.storage import corrupt, dead_letters, forgetting, inbox, keys, reads
 from mirror.storage.commit import commit
+from mirror.storage.frames import compress
+from mirror.storage.inbox_entries import decode_entry
 from mirror.storage.retrying import Outcome, retry
 from mirror.storage.store import Store
 from tests.mirror.mirrored import accept, drain, mirror
@@ -46,6 +48,14 @@ async def test_what_can_be_read_by_now_waits_in_its_inbox_with_its_own_id_and_ti
     assert await dead_letters.count(store) == 0
     assert (await inbox.backlog(store)).reviews == 1
     assert await store.redis.exists("arq:queue") == 1
+
+
+async def test_a_frame_that_an_earlier_release_took_for_the_body_is_retried(store: Store) -> None:
+    body = make_body(EDITED)
+    await keep(store, letter(compress(body)))
+    (kept,) = await dead_letters.read(store, await dead_letters.ids(store))
+    assert kept.body == body
+    assert (await retry(store, kept, Windows())).outcome is Outcome.RETRIED
 
 
 async def test_a_retried_delivery_is_a_late_one_and_history_does_not_run_backwards(store: Store) -> None:

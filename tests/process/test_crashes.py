@@ -11,13 +11,14 @@ import pytest
 
 from mirror.clock import now_ms
 from mirror.domain.changes import Source
-from mirror.domain.inbox import Entry, decode_entry, encode_entry, make_delivery_id
+from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.settling import settle
 from mirror.settings import Settings
 from mirror.storage import dead_letters, inbox, keys, reads
 from mirror.storage.commit import Commit, commit
 from mirror.storage.connection import connect
+from mirror.storage.inbox_entries import decode_entry, encode_entry
 from mirror.storage.packing import pack
 from mirror.storage.store import Store
 from mirror.views import record_view

@@ -10,6 +10,7 @@ import pytest
 from mirror.domain.lifecycle import Status
 from mirror.settings import Settings
 from mirror.storage import dead_letters, inbox, keys, reads
+from mirror.storage.frames import decompress
 from mirror.storage.store import Store
 from tests.conftest import running_worker
 from tests.support import READ, Client, make_body, make_deletion, make_review, send, wait_until
@@ -100,6 +101,20 @@ async def test_new_deliveries_are_applied_on_top_of_it(
     assert four is not None
     assert six is not None
     assert (four.status, four.version, six.version) == (Status.MISSING, 2, 1)
-    assert b'"schema":1' in await earlier.redis.get(keys.record(4))
+    assert b'"schema":1' in decompress(await earlier.redis.get(keys.record(4)) or b"")
     assert four.last_live is not None
     assert four.last_live["sentiment"] == {"new": ["at", "Partoo"]}
+
+
+async def test_its_plain_records_become_frames_as_reviews_change(
+    earlier: Store, settings: Settings, redis_url: str, service: Client
+) -> None:
+    before = await earlier.redis.get(keys.record(4)) or b""
+    assert before.startswith(b"{")
+    async with running_worker(settings, redis_url):
+        assert (await send(service, make_body(make_review(4, update_date="2025-09-11T10:00:00+02:00")))).status == 200
+        await applied(earlier)
+    after = await earlier.redis.get(keys.record(4)) or b""
+    assert after.startswith(b"\x28\xb5\x2f\xfd")
+    assert len(after) < len(before)
+    assert await kinds(service, 4) == ["first_seen", "updated"]

@@ -11,8 +11,9 @@ import msgspec
 from aiohttp import ClientResponse
 
 from mirror.domain.changes import Source
-from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
+from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.storage import inbox, keys
+from mirror.storage.inbox_entries import decode_entry
 from mirror.storage.store import Store
 from tests.support import READ, WEBHOOK, Client, wait_until
 from worker.deciding import Policy

@@ -6,9 +6,9 @@ import pytest
 
 import service.webhook.batch_writer
 import service.webhook.body
-from mirror.domain.inbox import decode_entry
 from mirror.logs import MAX_LINE_BYTES
 from mirror.storage import keys, reads
+from mirror.storage.inbox_entries import decode_entry
 from mirror.storage.store import Store
 from service.server import RUNNER_OPTIONS
 from tests.conftest import StartService

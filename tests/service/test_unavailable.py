@@ -14,8 +14,9 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import make_mocked_request
 
 from mirror.domain.changes import Source
-from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
+from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.storage import connection, keys
+from mirror.storage.inbox_entries import decode_entry
 from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
 from service.errors import NotStoredError

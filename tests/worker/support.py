@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from mirror.domain.changes import Change, Source
-from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
+from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.incidents import Thresholds
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record, Windows
 from mirror.storage import absences, inbox, keys, reads
+from mirror.storage.inbox_entries import decode_entry
 from mirror.storage.store import Store
 from tests.support import make_body, make_deletion, make_review
 from worker import watch

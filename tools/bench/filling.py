@@ -24,6 +24,7 @@ from mirror.clock import iso
 from mirror.domain.changes import Change, Kind
 from mirror.storage import keys
 from mirror.storage.embedded import embedded_redis
+from mirror.storage.frames import decompress
 from tools.bench.processes import environment, process, server
 from tools.bench.requests import SIGNER, make_body
 
@@ -104,7 +105,7 @@ class Stack:
 def make_history(client: "redis.Redis", review_id: int) -> None:
     """Give a mirrored review a history that is rated anew each second."""
     name = keys.changes(review_id)
-    record = msgspec.json.decode(client.get(keys.record(review_id)))  # type: ignore[arg-type]
+    record = msgspec.json.decode(decompress(client.get(keys.record(review_id))))  # type: ignore[arg-type]
     entries = [msgspec.json.encode(Change(1, Kind.FIRST_SEEN, START, f"{START:012x}{1:012x}"))]
     for version in range(2, LENGTH + 1):
         at, fields = START + version * 1000, {"rating": (1 + (version - 1) % 5, 1 + version % 5)}

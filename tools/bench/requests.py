@@ -1,5 +1,6 @@
 """Signed requests, prepared before anything is timed."""
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,39 +8,49 @@ from typing import Any
 import msgspec
 from nacl.signing import SigningKey
 
+from tools.bench.texts import cut, said
 from tools.simulator.keys import Signer
 
 SIGNER = Signer(SigningKey(bytes(range(32))))
 BODY_BYTES = 1100
 BUSINESSES = 200
+_NAMES = ("Castorche", "Élodie", "Jürgen", "Zoë", "Fátima", "Wojciech", "Odile", "Ignazio", "Maud", "Thijs")
 
 
 def make_body(review_id: int, version: int = 0, **fields: Any) -> bytes:
-    """Make a body of about BODY_BYTES, as Partoo's own sample has; `version` sets its clock and rating."""
+    """Make a body of BODY_BYTES, with the fields that Partoo's own sample has; `version` sets its clock and rating.
+
+    The other values and the texts are those of this review alone, as they would be in life.
+    """
+    dice = random.Random(review_id)  # noqa: S311 - made-up reviews
+    business = random.Random(-1 - review_id % BUSINESSES)  # noqa: S311 - the same
     hours, minutes, seconds = version // 3600 % 24, version // 60 % 60, version % 60
+    place = f"accounts/{business.randrange(10**20, 10**21)}/locations/{business.randrange(10**19, 10**20)}"
+    opinion, answer = said(dice)
+    written, replied = (f"2025-0{dice.randint(3, 8)}-{dice.randint(10, 28)}T{_time(dice)}+02:00" for _ in range(2))
     review: dict[str, Any] = {
         "key": f"google_my_business-{review_id}",
         "org_id": 42,
         "id": review_id,
-        "business_id": f"5409c35a97bbc544d8e{review_id % BUSINESSES:05d}",
+        "business_id": f"{business.getrandbits(96):024x}",
         "partner": "google_my_business",
-        "partner_id": "accounts/114063712393225091258/locations/74805271119400652054",
-        "author_name": "Castorche",
-        "date": "2025-07-01T16:10:23.156000+02:00",
+        "partner_id": place,
+        "author_name": f"{dice.choice(_NAMES)} {chr(dice.randint(65, 90))}.",
+        "date": written,
         "update_date": f"2025-09-04T{hours:02d}:{minutes:02d}:{seconds:02d}.154000+02:00",
         "rating": version % 6,
         "recommended": None,
         "title": None,
-        "content": "Magasin un peu vieillot, mais personnel très sympathique ❤️",
+        "content": opinion,
         "state": "treated",
-        "link": "https://search.google.com/local/reviews?placeid=le-magasin",
+        "link": f"https://search.google.com/local/reviews?placeid=ChIJ{business.getrandbits(90):x}",
         "comments": {
-            "id": 82938,
-            "partner_id": f"accounts/114063712393225091258/reviews/{review_id}/reply",
-            "created": "2025-08-01T19:15:54.256000+02:00",
+            "id": dice.randrange(10_000_000),
+            "partner_id": f"{place}/reviews/{review_id}/reply",
+            "created": replied,
             "author_name": "Le Magasin",
             "content": "",
-            "date": "2025-08-01T19:15:54.256000+02:00",
+            "date": replied,
             "can_edit": True,
             "review_id": review_id,
             "replies": [],
@@ -48,8 +59,12 @@ def make_body(review_id: int, version: int = 0, **fields: Any) -> bytes:
     }
     event = {"type": "review_updated", "payload": {"review": review | fields}}
     missing = BODY_BYTES - len(msgspec.json.encode(event))
-    review["comments"]["content"] = "m" * max(0, missing)
+    review["comments"]["content"] = cut(answer, max(0, missing))
     return msgspec.json.encode(event)
+
+
+def _time(dice: random.Random) -> str:
+    return f"{dice.randint(10, 22)}:{dice.randint(10, 59)}:{dice.randint(10, 59)}.{dice.randrange(10**5, 10**6)}"
 
 
 def make_request(body: bytes) -> bytes:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from mirror.domain.inbox import Entry, decode_entry
+from mirror.domain.inbox import Entry
 from mirror.storage import keys
 from mirror.storage.failed_attempts import digest
+from mirror.storage.inbox_entries import decode_entry
 
 Command = Sequence[bytes]
 

@@ -16,13 +16,14 @@ from aiohttp.test_utils import TestServer
 from mirror.clock import iso, now_ms
 from mirror.domain.changes import Source
 from mirror.domain.dead_letters import DeadLetter, dead_letter
-from mirror.domain.inbox import Entry, decode_entry, make_delivery_id
+from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.record import Windows
 from mirror.domain.settling import settle
 from mirror.storage import dead_letters, inbox, keys, server, workers
 from mirror.storage.commit import Commit, commit
 from mirror.storage.decoding import decode_record
 from mirror.storage.embedded import embedded_redis
+from mirror.storage.inbox_entries import decode_entry
 from mirror.storage.store import Store
 from tests.mirror.domain.stories import after_grace
 from tests.process.processes import environment, redis_server

@@ -1,6 +1,7 @@
 """`export` and `import`: whole files or none, and a mirror that is the same on the other side."""
 
 import asyncio
+import base64
 import csv
 import json
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from mirror.storage import forgetting
+from mirror.storage import forgetting, keys
 from mirror.storage.embedded import embedded_redis
 from mirror.storage.store import Store
+from mirror.transfer.exporting import everything
+from mirror.transfer.importing import write
+from mirror.transfer.lines import encode
 from tests.mirror.cli.test_cli import mirror as command
 from tests.mirror.mirrored import DAY, accept, drain, mirror
 from tests.support import make_body, make_deletion, make_review
@@ -122,6 +126,31 @@ async def test_what_goes_out_and_in_again_is_the_same_mirror_byte_for_byte(redis
     end = json.loads(before.splitlines()[-1])["end"]
     assert (end["reviews"], end["tombstones"], end["waiting"], end["dead_letters"]) == (3, 1, 1, 1)
     assert end["complete"]
+
+
+@pytest.mark.usefixtures("filled")
+async def test_a_whole_export_is_plain_json(redis_url: str, tmp_path: Path) -> None:
+    before, _ = await copy(redis_url, tmp_path)
+    told = [json.loads(line) for line in before.splitlines()]
+    (one,) = [line for line in told if line.get("review") == 1]
+    assert one["record"]["last_live"] == GOOD
+    (waiting,) = [line for line in told if "waiting" in line]
+    assert base64.b64decode(waiting["inbox"][0]).endswith(b"\n" + make_body(make_review(5)))
+
+
+async def as_stored(store: Store) -> list[bytes]:
+    changes = await store.redis.execute_command("LRANGE", keys.changes(1), 0, -1)
+    return [await store.redis.get(keys.record(1)) or b"", *changes]
+
+
+async def test_what_was_imported_is_compressed_again(store: Store) -> None:
+    await mirror(store, GOOD)
+    stored = await as_stored(store)
+    pieces = [encode(line) async for line in everything(store)]
+    await store.redis.flushall()
+    async for _ in write(store, pieces):
+        pass
+    assert await as_stored(store) == stored
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 
 from mirror.domain.changes import Kind
 from mirror.storage import keys
+from mirror.storage.frames import decompress
 from mirror.storage.store import Store
 from tests.mirror.cli.test_cli import mirror as run
 from tests.mirror.mirrored import mirror
@@ -19,7 +20,7 @@ async def test_replay_reports_differences_by_review_and_ends_with_status_1(store
 
     # As if another release had taken the deletion for an update.
     stored = await store.redis.execute_command("LINDEX", keys.changes(34), 1)
-    await store.redis.execute_command("LSET", keys.changes(34), 1, stored.replace(b"vanished", b"updated"))
+    await store.redis.execute_command("LSET", keys.changes(34), 1, decompress(stored).replace(b"vanished", b"updated"))
     different = run(redis_url, "replay")
     assert different.returncode == 1
     assert different.stdout.splitlines()[0] == "Review 34 differs:"
@@ -32,5 +33,5 @@ async def test_replay_reports_differences_by_review_and_ends_with_status_1(store
     applied = run(redis_url, "replay", "--apply")
     assert applied.returncode == 0
     assert applied.stdout.endswith("1 rebuilt.\n")
-    assert Kind.VANISHED.encode() in await store.redis.execute_command("LINDEX", keys.changes(34), 1)
+    assert Kind.VANISHED.encode() in decompress(await store.redis.execute_command("LINDEX", keys.changes(34), 1))
     assert run(redis_url, "replay").returncode == 0
