@@ -97,6 +97,7 @@ class PostgresServer:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._is_ready():
             if time.monotonic() > deadline or self._process.poll() is not None:
+                self.kill()
                 raise TimeoutError(f"Postgres does not start: {self._log.read_text()[-500:]}")
             time.sleep(0.05)
 
@@ -106,7 +107,7 @@ class PostgresServer:
         except OSError:
             return False
         # One that was killed has left its file behind.
-        return self._process is not None and lines[0] == str(self._process.pid) and lines[-1].strip() == "ready"
+        return self._process is not None and lines[:1] == [str(self._process.pid)] and lines[-1].strip() == "ready"
 
     def stop(self) -> None:
         """Stop the server; clients are cut off."""
