@@ -15,8 +15,8 @@ import uvloop
 from mirror import logs, misspelt
 from mirror.settings import Settings, SettingsError, load
 from mirror.stopping import stop_signals
-from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.embedded import EmbeddedRedisError, embedded_redis
+from mirror.storage.errors import is_outage
 
 EXIT_FAILED = 1
 EXIT_MISCONFIGURED = 2
@@ -99,5 +99,5 @@ def _exit(number: int, _frame: object) -> None:
 def _log_stray_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log what no code waited for. Such are the tasks of arq's worker when Redis goes away: one line, no traceback."""
     error = context.get("exception")
-    expected = error is None or isinstance(error, UNAVAILABLE)
+    expected = error is None or is_outage(error)
     log.warning("task.failed", reason=context.get("message"), error=repr(error), exc_info=None if expected else error)

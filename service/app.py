@@ -8,7 +8,8 @@ from functools import partial
 from aiohttp import web
 
 from mirror.settings import Settings
-from mirror.storage.connection import UNAVAILABLE, connect
+from mirror.storage.connection import connect
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.probe import ProbeLog, WriteProbe
 from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
@@ -89,12 +90,12 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
         await batch_writer.close()
         await end(*tasks)
         await probe.close()
-        with suppress(*UNAVAILABLE):
+        with suppress(StorageUnavailableError):
             await metrics_buffer.flush()
-        with suppress(*UNAVAILABLE):
+        with suppress(StorageUnavailableError):
             await failed_attempts.flush()
         for each in {store, read_store, watch_store, console_store}:
-            with suppress(*UNAVAILABLE):
+            with suppress(StorageUnavailableError):
                 await each.close()
 
     app.cleanup_ctx.append(background)

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from mirror.domain.record import CorruptError
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from service.requests import LOG_FACTS
 
 RETRY_AFTER_S = 5
@@ -64,7 +64,7 @@ class BusyError(ServiceError):
 
 
 def as_service_error(error: Exception) -> ServiceError:
-    """Say what to answer when `error`, a ServiceError or one of `connection.UNAVAILABLE`, kept something undone."""
+    """Say what to answer when `error`, a ServiceError, kept something undone."""
     if isinstance(error, ServiceError):
         return error
     return NotStoredError("Redis is away, full or too slow; try again")
@@ -91,7 +91,7 @@ def answer_to(request: web.Request, error: Exception) -> web.Response:
     if isinstance(error, CorruptError):
         tell_corrupt(request, error)
         return _answer(request, ServiceError(500, "corrupt_record", _CORRUPT.format(error.review_id)))
-    if isinstance(error, UNAVAILABLE):
+    if isinstance(error, StorageUnavailableError):
         log.warning("redis.unavailable", error=repr(error), route=route_of(request), **facts)
         return _answer(request, as_service_error(error))
     log.error("request.failed", route=route_of(request), exc_info=error, **facts)

@@ -55,7 +55,7 @@ class Drainer:
         return self._idle.is_set()
 
     async def run(self) -> bool:
-        """Drain until nothing is due; returns False if something may be left. Raises one of `connection.UNAVAILABLE`.
+        """Drain until nothing is due; returns False if something may be left.
 
         If this process is draining already, that drain claims once more before it ends, and this call returns at once.
         """

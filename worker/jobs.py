@@ -9,7 +9,7 @@ from arq.cron import CronJob
 from arq.worker import Function
 
 from mirror.storage import ratings
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 from worker import reconciliation
 from worker.context import begin
@@ -62,7 +62,7 @@ async def verify(ctx: dict[str, Any]) -> None:
         return
     try:
         await verifier.run()
-    except UNAVAILABLE as error:
+    except StorageUnavailableError as error:
         # The questions claimed are due again when their lease ends.
         log.warning("verification.interrupted", error=repr(error))
 
@@ -72,7 +72,7 @@ async def watch_absences(ctx: dict[str, Any]) -> None:
     begin(ctx, "watch")
     try:
         await watch(ctx["store"], ctx["drainer"], ctx["grace"])
-    except UNAVAILABLE as error:
+    except StorageUnavailableError as error:
         log.warning("watch.interrupted", error=repr(error))
 
 
@@ -82,7 +82,7 @@ async def watch_silence(ctx: dict[str, Any]) -> None:
     silence: SilenceWatch = ctx["silence"]
     try:
         await silence.look()
-    except UNAVAILABLE as error:
+    except StorageUnavailableError as error:
         log.warning("watch.interrupted", error=repr(error))
 
 
@@ -91,7 +91,7 @@ async def follow_ratings(ctx: dict[str, Any]) -> None:
     begin(ctx, "follow_ratings")
     try:
         await ratings.catch_up(ctx["store"], RATINGS_STEPS)
-    except UNAVAILABLE as error:
+    except StorageUnavailableError as error:
         log.warning("ratings.interrupted", error=repr(error))
 
 
@@ -114,7 +114,7 @@ async def reconcile(ctx: dict[str, Any]) -> None:
 async def _or_retry(work: Awaitable[_T]) -> _T:
     try:
         return await work
-    except UNAVAILABLE as error:
+    except StorageUnavailableError as error:
         log.warning("reconciliation.interrupted", error=repr(error))
         raise Retry(defer=RETRY_AFTER_S) from error
 
@@ -129,7 +129,7 @@ async def _drain(ctx: dict[str, Any], job: str) -> None:
         verifier: Verifier | None = ctx["verifier"]
         if verifier is not None and drainer.take_asks():
             await verifier.plan()
-    except UNAVAILABLE as error:
+    except StorageUnavailableError as error:
         # arq does not retry what it does not know; this it does.
         log.warning("drain.interrupted", error=repr(error))
         raise Retry(defer=RETRY_AFTER_S) from error

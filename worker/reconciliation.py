@@ -14,7 +14,7 @@ from mirror.partoo.errors import ApiError, ApiRefusedError
 from mirror.reconciliation.judging import ABSENT, OVERTAKEN, Verdict
 from mirror.reconciliation.run import Reconciliation
 from mirror.storage import counters, reconciliation
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.reconciliation import BusyError, Position
 from mirror.storage.store import Store
 from mirror.tasks import end
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class Reconciler:
-    """Reconciles for one process. All of it raises one of `connection.UNAVAILABLE`."""
+    """Reconciles for one process. All of it raises StorageUnavailableError."""
 
     def __init__(self, store: Store, api: PartooApi, windows: Windows, max_run_s: float = MAX_RUN_S) -> None:
         self._store = store
@@ -51,7 +51,7 @@ class Reconciler:
             log.info("reconciliation.planned", delay_s=round(delay_s))
             try:
                 await self._store.enqueue("reconcile", after_ms=round(1000 * delay_s))
-            except UNAVAILABLE:
+            except StorageUnavailableError:
                 await reconciliation.unplan(self._store)
                 raise
 

@@ -32,7 +32,7 @@ class SilenceWatch:
         self._asked_at = 0.0  # monotonic, in seconds
 
     async def look(self) -> None:
-        """Count, judge and tell, once. Raises one of `connection.UNAVAILABLE`."""
+        """Count, judge and tell, once."""
         now = await self._store.now()
         last = await silence.count(self._store, now)
         before = await silence.standing(self._store)

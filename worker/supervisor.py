@@ -18,7 +18,6 @@ import aiohttp
 import msgspec
 import structlog
 from arq.worker import Worker
-from redis.exceptions import OutOfMemoryError
 
 from mirror.bootstrap import tune_gc
 from mirror.partoo.api import PartooApi
@@ -26,7 +25,8 @@ from mirror.partoo.limiter import Limiter
 from mirror.settings import Settings, SettingsError
 from mirror.stopping import on_stop
 from mirror.storage import keys, workers
-from mirror.storage.connection import UNAVAILABLE, connect
+from mirror.storage.connection import connect
+from mirror.storage.errors import StorageUnavailableError, is_out_of_memory
 from mirror.storage.probe import ProbeLog, WriteProbe
 from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
@@ -98,7 +98,7 @@ async def _supervise(settings: Settings, redis_url: str, name: str, stop: asynci
                 backoff = FIRST_BACKOFF_S
             delay = backoff * random.uniform(0.5, 1.5)  # noqa: S311 - spreads restarts, hides nothing
             log.warning("worker.restarting", error=repr(error), delay_s=round(delay, 2))
-            if isinstance(error, OutOfMemoryError):
+            if is_out_of_memory(error):
                 await _make_room(settings, redis_url, kept.clock)
             backoff = min(backoff * 2, LAST_BACKOFF_S)
             with suppress(TimeoutError):
@@ -110,7 +110,7 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
     store = Store(connect(settings, redis_url, own), kept.clock, feed_length=settings.feed_length)
     probe = WriteProbe(store, kept.probe_log)
     # Before anything else can fail: arq tells of an error, but not what it means. And Redis may be another server now.
-    with suppress(*UNAVAILABLE):
+    with suppress(StorageUnavailableError):
         await _look(store, probe)
     session = aiohttp.ClientSession()
     verifier = _verifier(settings, store, session)
@@ -145,9 +145,9 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
         await end(working, beating, stopping, *sinking, *worker.tasks.values())
         await session.close()
         await probe.close()
-        with suppress(*UNAVAILABLE):
+        with suppress(StorageUnavailableError):
             await workers.leave(store, name)
-        with suppress(*UNAVAILABLE):
+        with suppress(StorageUnavailableError):
             await store.close()
 
 
@@ -158,9 +158,9 @@ async def _make_room(settings: Settings, redis_url: str, clock: RedisClock) -> N
     memory may go on (Redis, "Lua scripting and memory limit"). And what waits is often what fills it.
     """
     store = Store(connect(settings, redis_url), clock, feed_length=settings.feed_length)
-    with suppress(*UNAVAILABLE):
+    with suppress(StorageUnavailableError):
         await Drainer(store, msgspec.structs.replace(_policy(settings), delivery_retention=0)).run()
-    with suppress(*UNAVAILABLE):
+    with suppress(StorageUnavailableError):
         await store.close()
 
 
@@ -186,7 +186,7 @@ def _arq_worker(settings: Settings, store: Store, ctx: dict[str, Any]) -> Worker
     return Worker(
         functions=FUNCTIONS,
         cron_jobs=cron_jobs(),
-        redis_pool=store.redis,
+        redis_pool=store.redis.for_arq(),
         handle_signals=False,
         max_jobs=settings.worker_max_jobs,
         job_timeout=JOB_TIMEOUT_S,
@@ -220,7 +220,7 @@ async def _sink(store: Store, url: str) -> None:
 
 
 async def _look(store: Store, probe: WriteProbe) -> None:
-    """Look whether Redis takes writes, and what its time is. Raises one of `connection.UNAVAILABLE`."""
+    """Look whether Redis takes writes, and what its time is."""
     await probe.look()
     await store.clock.synchronize(store.redis)
     store.clock.tell_skew()

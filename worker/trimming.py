@@ -45,10 +45,7 @@ async def trim_histories(ctx: dict[str, Any], cursor: int = 0) -> None:
 
 
 async def shorten(store: Store, review_id: int, settled: Settled) -> None:
-    """Trim the history of a review that was just committed, if it may have become too long.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Trim the history of a review that was just committed, if it may have become too long."""
     before, after = settled.before, settled.record
     if after is None or not needs_trimming(0 if before is None else before.version, after.version):
         return

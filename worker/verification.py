@@ -59,7 +59,7 @@ class Verifier:
     async def plan(self) -> None:
         """Have a job ask when the questions just committed are due: one for all that come within the delay.
 
-        Raises one of `connection.UNAVAILABLE`; should no job come of it, the periodic one asks.
+        Raises StorageUnavailableError; should no job come of it, the periodic one asks.
         """
         now = time.monotonic()
         if now >= self._planned_until:
@@ -67,7 +67,7 @@ class Verifier:
             await self._store.enqueue("verify", after_ms=self.delay)
 
     async def run(self) -> None:
-        """Ask what is due. Raises one of `connection.UNAVAILABLE`; what was claimed is due again after its lease."""
+        """Ask what is due. Raises StorageUnavailableError; what was claimed is due again after its lease."""
         if time.monotonic() < self._refused_until:
             return
         deadline, goes_on, unreadable = time.monotonic() + MAX_RUN_S, True, 0

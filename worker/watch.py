@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 async def watch(store: Store, drainer: Drainer, grace: int) -> None:
-    """Close incidents and check absences once; `grace` is in milliseconds. Raises one of `connection.UNAVAILABLE`."""
+    """Close incidents and check absences once; `grace` is in milliseconds."""
     deadline = time.monotonic() + MAX_RUN_S
     # What waits comes first: it may tell of returns, or of an incident that holds absences which are due.
     if not (await drainer.wait_until_idle(MAX_RUN_S) and await drainer.run()):

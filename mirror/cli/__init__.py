@@ -27,7 +27,8 @@ from mirror.cli import (
 from mirror.domain.record import CorruptError
 from mirror.printable import tolerate, visible
 from mirror.settings import Settings
-from mirror.storage.connection import UNAVAILABLE, connect
+from mirror.storage.connection import connect
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.probe import explain
 from mirror.storage.refusals import NO_ANSWER
 from mirror.storage.store import Store
@@ -77,13 +78,13 @@ async def _run(settings: Settings, redis_url: str, options: argparse.Namespace) 
     except CorruptError as error:
         sys.stderr.write(f"reviewmirror: {error}; docs/operations.md says what to do\n")
         return bootstrap.EXIT_FAILED
-    except UNAVAILABLE as error:
+    except StorageUnavailableError as error:
         if isinstance(error, BrokenPipeError):
             raise
         sys.stderr.write(f"reviewmirror: {await _unavailable(store, error)}\n")
         return bootstrap.EXIT_FAILED
     finally:
-        with suppress(*UNAVAILABLE, asyncio.CancelledError):
+        with suppress(StorageUnavailableError, asyncio.CancelledError):
             await store.close()
     return code
 

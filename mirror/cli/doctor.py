@@ -19,7 +19,7 @@ from mirror.clock import span
 from mirror.domain.silence import Reason, Standing
 from mirror.settings import Settings
 from mirror.storage import corrupt, dead_letters, deliveries, erased_files, inbox, server, silence, workers
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.probe import explain, try_writing
 from mirror.storage.refusals import NO_ANSWER
 from mirror.storage.store import Store
@@ -110,7 +110,7 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
             store.clock.synchronize(store.redis),
         )
         quiet = await silence.standing(store)
-    except UNAVAILABLE as error:
+    except StorageUnavailableError as error:
         found = await explain(store, error)
         # What did not answer says why, a name that cannot be resolved for instance.
         problem = f"does not answer ({error})" if found.problem.startswith(NO_ANSWER) else found.problem

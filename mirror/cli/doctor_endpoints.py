@@ -16,7 +16,7 @@ _COMMAND = "python -m mirror endpoints"
 
 
 async def check_endpoints(store: Store) -> list[Check]:
-    """Look at all endpoints; nothing is said where there are none. Raises one of `connection.UNAVAILABLE`."""
+    """Look at all endpoints; nothing is said where there are none."""
     now = await store.now()
     found = [await endpoints.standing(store, one, now) for one in await endpoints.all_endpoints(store)]
     findings = [check for one in found for check in _findings(one, now)]

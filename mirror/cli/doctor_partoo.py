@@ -15,7 +15,7 @@ _PATIENCE = Patience(timeout_s=5.0)
 
 
 async def check_partoo(store: Store, settings: Settings) -> Check:
-    """Ask for one page of reviews. Raises one of `connection.UNAVAILABLE`: the fleet's rate is kept in Redis."""
+    """Ask for one page of reviews. Raises StorageUnavailableError: the fleet's rate is kept in Redis."""
     key = settings.partoo_api_key
     if key is None:
         found = "PARTOO_API_KEY is not set: what a delivery cannot tell stays in doubt, what none told is never found"

@@ -14,7 +14,7 @@ _AWAY = "its tables fall behind, deliveries do not; mend it, or set DATABASE_URL
 
 
 async def check_postgres(store: Store, settings: Settings) -> Check:
-    """Connect to it, and tell how its tables stand. Raises one of `connection.UNAVAILABLE`, which are Redis's."""
+    """Connect to it, and tell how its tables stand. Raises StorageUnavailableError."""
     if settings.database_url is None:
         return Check(NAME, OK, "DATABASE_URL is not set: there are no tables for analysts")
     if importlib.util.find_spec("psycopg") is None:

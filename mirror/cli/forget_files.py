@@ -3,11 +3,10 @@
 import asyncio
 import time
 
-from redis.exceptions import ResponseError
-
 from mirror.cli.progress import Progress, progress
 from mirror.storage import erased_files
 from mirror.storage.erased_files import File
+from mirror.storage.errors import CommandRefusedError
 from mirror.storage.store import Store
 
 # How long the server is given for each file.
@@ -18,15 +17,12 @@ _SAY_AFTER_S = 2.0
 
 
 async def write_anew(store: Store, file: File) -> tuple[bool, str]:
-    """Have the server write a file anew, and wait; returns whether it is clean, and a sentence.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Have the server write a file anew, and wait; returns whether it is clean, and a sentence."""
     with progress(f"waiting for Redis to write its {file.label}") as shown:
         waiting = _Waiting(shown, file)
         try:
             await _begin(store, file, waiting)
-        except ResponseError as error:
+        except CommandRefusedError as error:
             return False, (
                 f"The {file.label} could not be rewritten ({error}): have the server run {file.command}. What was "
                 "erased stays in it until then; doctor tells as long."
@@ -41,7 +37,7 @@ async def _begin(store: Store, file: File, waiting: "_Waiting") -> None:
     while True:
         try:
             await store.redis.execute_command(file.command)
-        except ResponseError as error:
+        except CommandRefusedError as error:
             if "in progress" not in str(error) and "right now" not in str(error):
                 raise
             await waiting.step()

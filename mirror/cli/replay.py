@@ -66,10 +66,7 @@ async def run(store: Store, settings: Settings, options: argparse.Namespace) -> 
 
 
 async def replay(store: Store, windows: Windows, options: argparse.Namespace) -> Report:
-    """Replay the reviews that the options choose, and rebuild them if they say so.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Replay the reviews that the options choose, and rebuild them if they say so."""
     report = Report()
     with progress("replaying") as shown:
         total = int(await store.redis.dbsize())

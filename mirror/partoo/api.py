@@ -57,7 +57,7 @@ class PartooApi:
         self.requests = 0
 
     async def pages(self, filters: Mapping[str, str]) -> AsyncIterator[Page]:
-        """Search page by page. Raises ApiError, or one of `connection.UNAVAILABLE` when the limiter cannot be asked."""
+        """Search page by page. Raises ApiError."""
         async for page in turn_pages(lambda number, _before: self.page(filters, number)):
             yield page
 

@@ -23,10 +23,7 @@ class Limiter:
         self._interval_ms = max(1, round(MINUTE_MS / rate))
 
     async def wait_for_turn(self) -> int:
-        """Return when one request may be sent, with Redis's time then, in ms since 1970 UTC.
-
-        Raises one of `connection.UNAVAILABLE`.
-        """
+        """Return when one request may be sent, with Redis's time then, in ms since 1970 UTC."""
         args = [self._interval_ms, BURST * self._interval_ms]
         while True:
             wait = int(await self._store.book_request(keys=[keys.API_BUCKET, keys.API_PAUSE], args=args))
@@ -39,10 +36,7 @@ class Limiter:
                 return await self._store.now()
 
     async def pause(self, seconds: float) -> None:
-        """Have the whole fleet send nothing for so long, or longer if it pauses already.
-
-        Raises one of `connection.UNAVAILABLE`.
-        """
+        """Have the whole fleet send nothing for so long, or longer if it pauses already."""
         ms = max(1, round(seconds * 1000))
         if await self._store.redis.pttl(keys.API_PAUSE) < ms:
             await self._store.redis.execute_command("SET", keys.API_PAUSE, 1, "PX", ms)

@@ -24,7 +24,7 @@ class PatientReader:
     async def pages(self, filters: Mapping[str, str], first: int = 1) -> AsyncIterator[Page]:
         """Give the pages of a search from `first` on. One that stays shorter than it must be is given as it is.
 
-        Raises ApiError once patience is at an end, or one of `connection.UNAVAILABLE`.
+        Raises ApiError once patience is at an end.
         """
         async for page in turn_pages(lambda number, before: self._page(filters, number, before), first):
             yield page

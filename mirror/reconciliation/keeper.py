@@ -8,7 +8,7 @@ from mirror.storage.store import Store
 
 
 class Keeper:
-    """`scope` is the name of the run's scope. All of it raises one of `connection.UNAVAILABLE`."""
+    """`scope` is the name of the run's scope."""
 
     def __init__(self, store: Store, scope: str, position: Position, *, dry_run: bool) -> None:
         self._store = store

@@ -32,10 +32,7 @@ class Ledger:
         self._warned = False
 
     async def compare(self, page: Page, ids: Iterable[int]) -> None:
-        """Compare the reviews of a page that have these ids with their records, which are read now.
-
-        Raises one of `connection.UNAVAILABLE`.
-        """
+        """Compare the reviews of a page that have these ids with their records, which are read now."""
         wanted = set(ids)
         shown = {review["id"]: review for review in page.reviews if review["id"] in wanted}
         records = await reads.records(self._store, list(shown))
@@ -56,7 +53,7 @@ class Ledger:
         await self._enter(verdicts)
 
     async def enter_absences(self, records: Sequence[Record], observed_at: int) -> None:
-        """Have reviews taken for deleted that Partoo did not show. Raises one of `connection.UNAVAILABLE`."""
+        """Have reviews taken for deleted that Partoo did not show."""
         verdicts, now = [], await self._store.now()
         for record in records:
             entry = _entry(encode_absence(record.review, observed_at), now)

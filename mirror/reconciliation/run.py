@@ -38,7 +38,7 @@ class Reconciliation:
 
         A dry run finds and tells, but writes nothing, so that it cannot be gone on with.
 
-        Raises BusyError while another runs, ApiError when Partoo cannot be asked, or one of `connection.UNAVAILABLE`.
+        Raises BusyError while another runs, ApiError when Partoo cannot be asked.
         """
         if dry_run:
             return await self._run(Position(started_at=await self._store.now()), dry_run=True)

@@ -114,7 +114,7 @@ _MISSING = msgspec.json.Decoder(_Missing)
 async def put_checks(store: Store, now: int, grace: int) -> int:
     """Put checks of up to CHECKS_AT_A_TIME absences whose grace was over at `now` into their reviews' inboxes.
 
-    Returns how many absences seemed due. Raises one of `connection.UNAVAILABLE`; those that were put then are not put
+    Returns how many absences seemed due. Raises StorageUnavailableError; those that were put then are not put
     again.
     """
     due = await store.redis.zrangebyscore(
@@ -146,10 +146,7 @@ def _check(record: bytes | None, counts_from: int, now: int) -> bytes:
 
 
 async def counts(store: Store, scopes: Sequence[str]) -> list[Counts]:
-    """Read the counts of scopes (`incidents.business_scope`, `incidents.partner_scope`, or ALL).
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Read the counts of scopes (`incidents.business_scope`, `incidents.partner_scope`, or ALL)."""
     async with store.redis.pipeline(transaction=True) as pipe:
         for scope in scopes:
             pipe.hgetall(keys.STATS_PREFIX + scope)
@@ -157,10 +154,7 @@ async def counts(store: Store, scopes: Sequence[str]) -> list[Counts]:
 
 
 async def overview(store: Store, limit: int) -> Overview:
-    """Read the counts of all, of each partner and of up to `limit` businesses.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Read the counts of all, of each partner and of up to `limit` businesses."""
     async with store.redis.pipeline(transaction=True) as pipe:
         pipe.smembers(keys.PARTNERS)
         pipe.zrange(keys.ABSENT_BUSINESSES, 0, limit - 1, desc=True)

@@ -73,7 +73,7 @@ async def commit(
 
     Gives for each: True when it was written; False when the inbox did not begin with these deliveries any more, most
     likely because another worker was faster, or when a corrupt record has been mended meanwhile; or the error that
-    Redis answered for this review. Raises one of `connection.UNAVAILABLE` when the connection fails; then each may or
+    Redis answered for this review. Raises StorageUnavailableError when the connection fails; then each may or
     may not have been written, and writing it again is harmless.
     """
     packed = pack([value for one in commits for value in _values(one, now)])

@@ -6,11 +6,12 @@ from urllib.parse import urlsplit
 import msgspec
 from arq.connections import ArqRedis
 from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import RedisError
 
 from mirror.settings import Settings, SettingsError
+from mirror.storage.errors import mapped, mapping
 
 CONNECT_TIMEOUT_S = 2.0
 # A command that Redis does not answer within this fails: the deadline lies in the socket, because cancelling a command
@@ -18,16 +19,45 @@ CONNECT_TIMEOUT_S = 2.0
 COMMAND_TIMEOUT_S = 2.0
 POOL_TIMEOUT_S = 2.0
 
-# What a caller may have to expect of a Redis that is away, hung or full. redis-py lets builtin OSErrors through.
-UNAVAILABLE = (RedisError, OSError, TimeoutError)
+
+class _Pipeline(Pipeline):
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002 - redis-py's signature
+        with mapping():
+            return [
+                mapped(answer) if isinstance(answer, Exception) else answer
+                for answer in await super().execute(raise_on_error)
+            ]
+
+    async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
+        with mapping():
+            return await super().immediate_execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
 
-def connect(settings: Settings, redis_url: str, connections: int | None = None) -> ArqRedis:
+class Client(ArqRedis):
+    """A client of Redis that raises StorageUnavailableError (`mirror.storage.errors`)."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        with mapping():
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Any:  # noqa: FBT001, FBT002 - redis-py's signature
+        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+    def for_arq(self) -> ArqRedis:
+        """Return a client on the same connections for arq's worker, which expects redis-py's own errors."""
+        return ArqRedis(
+            pool_or_conn=self.connection_pool,
+            job_serializer=self.job_serializer,
+            job_deserializer=self.job_deserializer,
+        )
+
+
+def connect(settings: Settings, redis_url: str, connections: int | None = None) -> Client:
     """Make a client of the Redis at `redis_url`; nothing is connected before its first command.
 
     It opens at most `connections` connections, as many as REDIS_MAX_CONNECTIONS allows if not given.
-    Raises SettingsError if the URL cannot be used. Commands raise one of UNAVAILABLE: they are tried twice, so each
-    one that is sent must bear being repeated.
+    Raises SettingsError if the URL cannot be used. A command that fails is tried twice, so each one that is sent must
+    bear being repeated.
     """
     try:
         pool = BlockingConnectionPool.from_url(redis_url, **_options(settings, redis_url, connections))
@@ -35,7 +65,7 @@ def connect(settings: Settings, redis_url: str, connections: int | None = None) 
         raise SettingsError("REDIS_URL", f"cannot be used: {error}") from None
     # arq also serializes how a job failed, an exception, although nobody keeps it: its repr will do.
     encode = msgspec.msgpack.Encoder(enc_hook=repr).encode
-    return ArqRedis(pool_or_conn=pool, job_serializer=encode, job_deserializer=msgspec.msgpack.decode)
+    return Client(pool_or_conn=pool, job_serializer=encode, job_deserializer=msgspec.msgpack.decode)
 
 
 def _options(settings: Settings, redis_url: str, connections: int | None) -> dict[str, Any]:

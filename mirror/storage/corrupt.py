@@ -7,10 +7,7 @@ from mirror.storage.store import Store
 
 
 async def reviews(store: Store) -> list[int]:
-    """Name the reviews that were set aside and whose record still cannot be read.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Name the reviews that were set aside and whose record still cannot be read."""
     ids = sorted(int(review_id) for review_id in await store.redis.execute_command("HKEYS", keys.CORRUPT))
     if not ids:
         return []

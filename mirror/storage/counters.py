@@ -12,7 +12,7 @@ _COUNT = re.compile(rb"-?[0-9]{1,19}")
 async def add(store: Store, counts: Mapping[str, int]) -> None:
     """Add to counters; what stands in the place of one and is no count is left alone, and the others are added to.
 
-    Raises one of `connection.UNAVAILABLE`, and has added to none then, or to all.
+    Raises StorageUnavailableError, and has added to none then, or to all.
     """
     async with store.redis.pipeline(transaction=True) as pipe:
         for name, count in counts.items():
@@ -21,7 +21,7 @@ async def add(store: Store, counts: Mapping[str, int]) -> None:
 
 
 async def read(store: Store) -> dict[str, int]:
-    """Read all counters. Raises one of `connection.UNAVAILABLE`."""
+    """Read all counters."""
     counts = await store.redis.execute_command("HGETALL", keys.COUNTERS)
     # Whatever else than a count stands there, the others are shown.
     return {name.decode(errors="replace"): int(count) for name, count in counts.items() if _COUNT.fullmatch(count)}

@@ -29,16 +29,13 @@ class Copies(msgspec.Struct, frozen=True):
 
 
 async def keep(store: Store, letter: DeadLetter) -> None:
-    """Keep a dead letter under its delivery id, instead of an earlier one with the same body.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Keep a dead letter under its delivery id, instead of an earlier one with the same body."""
     args = [letter.delivery_id, msgspec.json.encode(letter), digest(letter.body)]
     await store.keep_dead_letter(keys=[keys.DEAD_LETTERS, keys.DEAD_BODIES], args=args)
 
 
 async def copies(store: Store, letters: Sequence[DeadLetter]) -> list[Copies]:
-    """Tell of each letter how often its body came before. Raises one of `connection.UNAVAILABLE`."""
+    """Tell of each letter how often its body came before."""
     if not letters:
         return []
     names = [digest(letter.body) for letter in letters]
@@ -55,19 +52,19 @@ def _copies(letter: DeadLetter, data: bytes | None) -> Copies:
 
 
 async def count(store: Store) -> int:
-    """Count the dead letters. Raises one of `connection.UNAVAILABLE`."""
+    """Count the dead letters."""
     return int(await store.redis.execute_command("HLEN", keys.DEAD_LETTERS))
 
 
 async def ids(store: Store) -> list[str]:
-    """Name all dead letters, the oldest first. Raises one of `connection.UNAVAILABLE`."""
+    """Name all dead letters, the oldest first."""
     return sorted(name.decode() for name in await store.redis.execute_command("HKEYS", keys.DEAD_LETTERS))
 
 
 async def read(store: Store, delivery_ids: Sequence[str]) -> list[DeadLetter]:
     """Read dead letters, without those that are not there (any more).
 
-    One that this release cannot read is given as `unreadable` does. Raises one of `connection.UNAVAILABLE`.
+    One that this release cannot read is given as `unreadable` does.
     """
     letters = []
     for start in range(0, len(delivery_ids), READ_STEP):
@@ -80,7 +77,7 @@ async def read(store: Store, delivery_ids: Sequence[str]) -> list[DeadLetter]:
 async def about(store: Store, review_id: int) -> list[str]:
     """Name those of the newest SEARCHED dead letters that are about a review, or mention it where that cannot be told.
 
-    The oldest first. Raises one of `connection.UNAVAILABLE`.
+    The oldest first.
     """
     newest = (await ids(store))[-SEARCHED:]
     return [one async for one in concerning(store, newest, frozenset({review_id}), None)]
@@ -89,10 +86,7 @@ async def about(store: Store, review_id: int) -> list[str]:
 async def concerning(
     store: Store, delivery_ids: Sequence[str], review_ids: frozenset[int], author: Author | None
 ) -> AsyncIterator[str]:
-    """Name those of the dead letters that concern these reviews or this author; few are held at a time.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Name those of the dead letters that concern these reviews or this author; few are held at a time."""
     for start in range(0, len(delivery_ids), READ_STEP):
         for letter in await read(store, delivery_ids[start : start + READ_STEP]):
             if letter_concerns(letter, review_ids, author):
@@ -109,7 +103,7 @@ def _decode(delivery_id: str, data: bytes) -> DeadLetter:
 
 
 async def drop(store: Store, delivery_id: str) -> bool:
-    """Throw a dead letter away; tells whether it was there. Raises one of `connection.UNAVAILABLE`."""
+    """Throw a dead letter away; tells whether it was there."""
     letters = await read(store, [delivery_id])
     async with store.redis.pipeline(transaction=True) as pipe:
         pipe.hdel(keys.DEAD_LETTERS, delivery_id)

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
-from redis.exceptions import ResponseError
 
 from mirror.domain.changes import Change
 from mirror.domain.record import CorruptError, Record
 from mirror.domain.unreadable import UNREADABLE
+from mirror.storage.errors import CommandRefusedError
 from mirror.storage.frames import NewerFrameError, decompress
 
 _RECORD = msgspec.json.Decoder(Record)
@@ -27,7 +27,7 @@ def reading(review_id: int) -> Iterator[None]:
         yield
     except UNREADABLE as error:
         raise _corrupt(review_id, error) from None
-    except ResponseError as error:
+    except CommandRefusedError as error:
         if "WRONGTYPE" in str(error):
             raise CorruptError(review_id, "a key of it holds a value of another type") from None
         raise

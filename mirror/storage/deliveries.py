@@ -14,7 +14,7 @@ MAX_DROP_STEPS = 20
 async def reviews(store: Store) -> AsyncIterator[tuple[list[int], int]]:
     """Find the reviews that have kept deliveries, in no order, each perhaps more than once.
 
-    Gives them in small lists, each with how many keys have been looked at. Raises one of `connection.UNAVAILABLE`.
+    Gives them in small lists, each with how many keys have been looked at.
     """
     cursor, looked_at = 0, 0
     while True:
@@ -45,10 +45,7 @@ class RoomMaker:
         self._cursor: int | None = 0
 
     async def make_room(self) -> tuple[server.Memory, int]:
-        """Drop raw deliveries while memory is scarce, for a bounded time; tell of the memory, and of how many reviews.
-
-        Raises one of `connection.UNAVAILABLE`.
-        """
+        """Drop raw deliveries while memory is scarce, for a bounded time; return the memory and the reviews."""
         memory, dropped = await server.memory(self._store), 0
         if memory.share < server.SCARCE_SHARE:
             return memory, dropped
@@ -85,5 +82,5 @@ class RoomMaker:
 
 
 async def kept_for(store: Store) -> int:
-    """Count the reviews of which raw deliveries are kept. Raises one of `connection.UNAVAILABLE`."""
+    """Count the reviews of which raw deliveries are kept."""
     return int(await store.redis.execute_command("ZCARD", keys.KEPT))

@@ -66,14 +66,14 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def all_endpoints(store: Store) -> list[Endpoint]:
-    """Read every endpoint, the oldest first. Raises one of `connection.UNAVAILABLE`."""
+    """Read every endpoint, the oldest first."""
     found = await store.redis.execute_command("HGETALL", keys.ENDPOINTS)
     endpoints = [_ENDPOINT.decode(data) for data in found.values()]
     return sorted(endpoints, key=lambda one: (one.created_at, one.id))
 
 
 async def get(store: Store, endpoint_id: str) -> Endpoint:
-    """Read one endpoint. Raises UnknownEndpointError, or one of `connection.UNAVAILABLE`."""
+    """Read one endpoint. Raises UnknownEndpointError."""
     return _found(endpoint_id, await store.redis.execute_command("HGET", keys.ENDPOINTS, endpoint_id))
 
 
@@ -84,7 +84,7 @@ def _found(endpoint_id: str, data: bytes | None) -> Endpoint:
 
 
 async def add(store: Store, endpoint: Endpoint, cursor: Position) -> None:
-    """Add an endpoint that begins behind `cursor`. Raises one of `connection.UNAVAILABLE`."""
+    """Add an endpoint that begins behind `cursor`."""
     async with store.redis.pipeline(transaction=True) as pipe:
         pipe.set(keys.endpoint(endpoint.id, "cursor"), str(cursor))
         pipe.execute_command("HSET", keys.ENDPOINTS, endpoint.id, _ENCODE(endpoint))
@@ -103,7 +103,7 @@ async def change(
 
     `anew`: what the sender has not written yet is not to be written any more, as it is not with a cursor either. Then
     what is pending from there on is dropped, as the feed tells of it again, in its order.
-    Raises UnknownEndpointError, or one of `connection.UNAVAILABLE`.
+    Raises UnknownEndpointError.
     """
     while True:
         async with store.redis.pipeline(transaction=True) as pipe:
@@ -134,7 +134,7 @@ async def change(
 async def remove(store: Store, endpoint_id: str) -> None:
     """Remove an endpoint with all that was kept of it.
 
-    Raises UnknownEndpointError, or one of `connection.UNAVAILABLE`.
+    Raises UnknownEndpointError.
     """
     await get(store, endpoint_id)
     async with store.redis.pipeline(transaction=True) as pipe:
@@ -144,10 +144,7 @@ async def remove(store: Store, endpoint_id: str) -> None:
 
 
 async def hold(store: Store, endpoint_id: str, holder: str, lease_ms: int | None = None) -> bool:
-    """Take or keep the lease of an endpoint, or give it up with 0 ms; tells whether it is the caller's.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Take or keep the lease of an endpoint, or give it up with 0 ms; tells whether it is the caller's."""
     return bool(
         await store.hold(
             keys=[keys.endpoint(endpoint_id, "lease")],
@@ -157,7 +154,7 @@ async def hold(store: Store, endpoint_id: str, holder: str, lease_ms: int | None
 
 
 async def load(store: Store, endpoint_id: str) -> Sending:
-    """Read where the sending to an endpoint stands. Raises one of `connection.UNAVAILABLE`."""
+    """Read where the sending to an endpoint stands."""
     async with store.redis.pipeline(transaction=True) as pipe:
         pipe.get(keys.endpoint(endpoint_id, "cursor"))
         pipe.hgetall(keys.endpoint(endpoint_id, "pending"))
@@ -185,7 +182,7 @@ def encode_answer(answer: Answer) -> str:
 async def flush(store: Store, endpoint: Endpoint, holder: str, news: News) -> bool:
     """Write how far the sending has come; False, with nothing written, to whoever is not its sender any more.
 
-    Raises one of `connection.UNAVAILABLE`; writing it again is harmless but for the counts.
+    Raises StorageUnavailableError; writing it again is harmless but for the counts.
     """
     names = [keys.ENDPOINTS, *(keys.endpoint(endpoint.id, part) for part in ("lease", *_PARTS[:-1]))]
     args = [endpoint.id, holder, str(endpoint.epoch), _PACK(news)]
@@ -193,20 +190,17 @@ async def flush(store: Store, endpoint: Endpoint, holder: str, news: News) -> bo
 
 
 async def parked(store: Store, endpoint_id: str) -> list[Item]:
-    """Read the events that the receiver has refused for good. Raises one of `connection.UNAVAILABLE`."""
+    """Read the events that the receiver has refused for good."""
     return _items(await store.redis.execute_command("HGETALL", keys.endpoint(endpoint_id, "parked")))
 
 
 async def pending(store: Store, endpoint_id: str) -> list[Item]:
-    """Read the events that wait to be sent again. Raises one of `connection.UNAVAILABLE`."""
+    """Read the events that wait to be sent again."""
     return _items(await store.redis.execute_command("HGETALL", keys.endpoint(endpoint_id, "pending")))
 
 
 async def take_out(store: Store, endpoint_id: str, part: str, items: Sequence[Item], *, again: bool) -> None:
-    """Take events out of `pending` or `parked`; `again` puts them into `pending`, to be sent now.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Take events out of `pending` or `parked`; `again` puts them into `pending`, to be sent now."""
     async with store.redis.pipeline(transaction=True) as pipe:
         for item in items:
             pipe.hdel(keys.endpoint(endpoint_id, part), item.position)
@@ -217,10 +211,7 @@ async def take_out(store: Store, endpoint_id: str, part: str, items: Sequence[It
 
 
 async def standing(store: Store, endpoint: Endpoint, now: int, most_counted: int = MOST_COUNTED) -> Standing:
-    """Tell how an endpoint stands at `now` (ms since 1970 UTC); of what waits `most_counted` are looked at.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Tell how an endpoint stands at `now` (ms since 1970 UTC); of what waits `most_counted` are looked at."""
     async with store.redis.pipeline(transaction=True) as pipe:
         pipe.get(keys.endpoint(endpoint.id, "cursor"))
         pipe.hgetall(keys.endpoint(endpoint.id, "pending"))

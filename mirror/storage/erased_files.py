@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from redis.exceptions import ResponseError
 
 from mirror.storage import keys
+from mirror.storage.errors import CommandRefusedError
 from mirror.storage.server import Finding
 from mirror.storage.store import Store
 
@@ -69,16 +69,13 @@ def writing(file: File, info: dict[str, Any]) -> Writing:
 
 
 async def begin(store: Store, review_ids: Iterable[int]) -> None:
-    """Remember that these reviews are to be erased, before anything is. Raises one of `connection.UNAVAILABLE`."""
+    """Remember that these reviews are to be erased, before anything is."""
     for one in review_ids:
         await store.redis.execute_command("HSET", keys.UNCLEAN_FILES, f"{_REVIEW}{one}", "")
 
 
 async def erased(store: Store, review_ids: Iterable[int], files: Iterable[File]) -> None:
-    """Remember that these reviews were erased just now, but not from the files.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Remember that these reviews were erased just now, but not from the files."""
     info = await store.redis.info()
     for file in files:
         mark = Mark(str(info.get("run_id")), writing(file, info).begun)
@@ -88,12 +85,12 @@ async def erased(store: Store, review_ids: Iterable[int], files: Iterable[File])
 
 
 async def cleaned(store: Store, file: File) -> None:
-    """Remember that the file no longer holds what was erased. Raises one of `connection.UNAVAILABLE`."""
+    """Remember that the file no longer holds what was erased."""
     await store.redis.execute_command("HDEL", keys.UNCLEAN_FILES, file)
 
 
 async def look(store: Store) -> Unclean:
-    """Tell what is not clean yet, and take out what is by now. Raises one of `connection.UNAVAILABLE`."""
+    """Tell what is not clean yet, and take out what is by now."""
     marks: dict[bytes, bytes] = await store.redis.execute_command("HGETALL", keys.UNCLEAN_FILES)
     info = await store.redis.info() if marks else {}
     files, failed = [], []
@@ -104,7 +101,7 @@ async def look(store: Store) -> Unclean:
         state = writing(file, info)
         if _is_clean(mark, state, str(info.get("run_id"))):
             # A replica, say, can be looked at all the same.
-            with suppress(ResponseError):
+            with suppress(CommandRefusedError):
                 await cleaned(store, file)
             continue
         files.append(file)
@@ -122,10 +119,7 @@ def _is_clean(data: bytes, state: Writing, run_id: str) -> bool:
 
 
 async def files_kept(store: Store) -> tuple[list[File], bool]:
-    """Name the files that may hold what is erased now, and tell whether that is known of snapshots.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Name the files that may hold what is erased now, and tell whether that is known of snapshots."""
     info = await store.redis.info("persistence")
     aof = [File.AOF] if info.get("aof_enabled") else []
     # -1 until the first one since the server's start.
@@ -133,7 +127,7 @@ async def files_kept(store: Store) -> tuple[list[File], bool]:
         return [*aof, File.SNAPSHOT], True
     try:
         configured = {name: await _configured(store, name) for name in ("save", "dir", "dbfilename")}
-    except ResponseError:
+    except CommandRefusedError:
         return aof, False
     # Where the server runs on this machine, one of an earlier start can be seen.
     seen = configured["dbfilename"] and _is_there(configured["dir"], configured["dbfilename"])
@@ -150,7 +144,7 @@ async def _configured(store: Store, name: str) -> str:
 
 
 async def finding(store: Store) -> Finding | None:
-    """Say what is not clean, and what to do. Raises one of `connection.UNAVAILABLE`."""
+    """Say what is not clean, and what to do."""
     unclean = await look(store)
     if unclean.reviews:
         named = " ".join(map(str, unclean.reviews[:_MOST_NAMED]))

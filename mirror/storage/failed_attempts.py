@@ -19,7 +19,7 @@ def digest(body: bytes) -> str:
 async def record(store: Store, attempts: Mapping[str, int], ttl: int) -> None:
     """Remember for `ttl` milliseconds when bodies, by their digests, were first sent (ms since 1970 UTC).
 
-    No more than the newest `keys.OFFERED_KEPT` are remembered. Raises one of `connection.UNAVAILABLE`.
+    No more than the newest `keys.OFFERED_KEPT` are remembered.
     """
     if not attempts:
         return
@@ -44,15 +44,12 @@ async def _forget(store: Store, count: int) -> None:
 
 
 async def any_recorded(store: Store) -> bool:
-    """Tell whether there may be any failed attempt: mostly there is none. Raises one of `connection.UNAVAILABLE`."""
+    """Tell whether there may be any failed attempt: mostly there is none."""
     return bool(await store.redis.exists(keys.OFFERS))
 
 
 async def first_attempts(store: Store, digests: Sequence[str]) -> list[int | None]:
-    """Return when each body was first sent without being acknowledged; None: never, or long ago.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Return when each body was first sent without being acknowledged; None: never, or long ago."""
     if not digests:
         return []
     found = await store.redis.mget([keys.OFFERED_PREFIX + name for name in digests])

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from redis.exceptions import ResponseError
 
 from mirror.absence_views import incident_view
 from mirror.domain.changes import Change
@@ -12,6 +11,7 @@ from mirror.domain.feed import FORGOTTEN, REPLAYED, Bounds, Entry, Position, Sho
 from mirror.domain.record import CorruptError, Record
 from mirror.storage import keys, reads
 from mirror.storage.decoding import decode_changes, decode_record, reading
+from mirror.storage.errors import CommandRefusedError
 from mirror.storage.incidents import decode_facts
 from mirror.storage.store import Store
 
@@ -21,10 +21,10 @@ Tail = tuple[Record, list[Change]]  # a record, and the last changes of its hist
 
 
 async def bounds(store: Store) -> Bounds:
-    """Tell what the feed holds. Raises one of `connection.UNAVAILABLE`."""
+    """Tell what the feed holds."""
     try:
         return _bounds(await store.redis.xinfo_stream(keys.FEED))
-    except ResponseError as error:
+    except CommandRefusedError as error:
         if "no such key" in str(error):
             return Bounds()
         raise
@@ -33,7 +33,7 @@ async def bounds(store: Store) -> Bounds:
 async def read(store: Store, after: Position, limit: int) -> list[Entry]:
     """Read up to `limit` entries behind a cursor, the oldest first.
 
-    Raises CursorExpiredError where one that followed it is not kept any more, or one of `connection.UNAVAILABLE`.
+    Raises CursorExpiredError where one that followed it is not kept any more.
     """
     async with store.redis.pipeline(transaction=True) as pipe:
         pipe.xinfo_stream(keys.FEED)
@@ -48,15 +48,12 @@ async def read(store: Store, after: Position, limit: int) -> list[Entry]:
 
 
 async def peek(store: Store, after: Position, limit: int) -> list[Entry]:
-    """Read entries behind a cursor, whether any before them are kept or not.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Read entries behind a cursor, whether any before them are kept or not."""
     return [_entry(*one) for one in await store.redis.xrange(keys.FEED, f"({after}", "+", limit)]
 
 
 async def latest(store: Store, limit: int) -> list[Entry]:
-    """Read the newest entries, the newest first. Raises one of `connection.UNAVAILABLE`."""
+    """Read the newest entries, the newest first."""
     return [_entry(*one) for one in await store.redis.xrevrange(keys.FEED, "+", "-", limit)]
 
 
@@ -97,7 +94,7 @@ def _facts(kind: bytes, data: bytes) -> dict[str, Any]:
 
 
 async def show(store: Store, entries: Sequence[Entry]) -> list[Shown]:
-    """Read what entries stand for, in their order. Raises one of `connection.UNAVAILABLE`.
+    """Read what entries stand for, in their order.
 
     What cannot be read of a review is shown without its change: the entry itself is never left out.
     """
@@ -114,10 +111,7 @@ async def show(store: Store, entries: Sequence[Entry]) -> list[Shown]:
 
 
 async def tails(store: Store, review_ids: Sequence[int]) -> list[Tail | None]:
-    """Read records with the last changes of their histories; None for what is not mirrored or cannot be read.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Read records with the last changes of their histories; None for what is not mirrored or cannot be read."""
     async with store.redis.pipeline(transaction=True) as pipe:
         for review_id in review_ids:
             pipe.get(keys.record(review_id))

@@ -25,7 +25,7 @@ _SCAN_STEP = 200
 async def demand(store: Store, review_ids: Iterable[int]) -> None:
     """Put a demand to forget into the inbox of each review, behind what waits there, and nudge a worker.
 
-    Raises one of `connection.UNAVAILABLE`; doing it again is harmless.
+    Raises StorageUnavailableError; doing it again is harmless.
     """
     at = await store.now()
     demands = [(one, make_demand(one, at, random.getrandbits(48))) for one in review_ids]
@@ -33,7 +33,7 @@ async def demand(store: Store, review_ids: Iterable[int]) -> None:
 
 
 async def not_forgotten(store: Store, review_ids: Sequence[int]) -> list[int]:
-    """Name those of the reviews that have no tombstone yet. Raises one of `connection.UNAVAILABLE`."""
+    """Name those of the reviews that have no tombstone yet."""
     if not review_ids:
         return []
     found = await store.redis.mget([keys.record(one) for one in review_ids])
@@ -53,10 +53,7 @@ def _record(review_id: int, data: bytes | None) -> Record | None:
 
 
 async def erase_letters(store: Store, review_ids: Sequence[int], author: Author | None) -> list[str]:
-    """Throw away the dead letters that concern these reviews or this author, and name them.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Throw away the dead letters that concern these reviews or this author, and name them."""
     erased, names = [], await dead_letters.ids(store)
     async for delivery_id in dead_letters.concerning(store, names, frozenset(review_ids), author):
         await dead_letters.drop(store, delivery_id)
@@ -65,10 +62,7 @@ async def erase_letters(store: Store, review_ids: Sequence[int], author: Author 
 
 
 async def leave_indexes(store: Store, review_ids: Sequence[int]) -> None:
-    """Take forgotten reviews out of every index by status: a corrupt record did not tell in which it stood.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Take forgotten reviews out of every index by status: a corrupt record did not tell in which it stood."""
     members = [keys.member(one) for one in review_ids]
     async with store.redis.pipeline(transaction=False) as pipe:
         for partner in await reads.known_partners(store):
@@ -88,7 +82,7 @@ class Found(msgspec.Struct, frozen=True):
 async def by_author(store: Store, author: Author) -> AsyncIterator[Found]:
     """Find the reviews of which a record, a change, a delivery or a corrupt record shows this author.
 
-    Gives them in small sets, a review perhaps more than once. Raises one of `connection.UNAVAILABLE`.
+    Gives them in small sets, a review perhaps more than once.
     """
     corrupt = await store.redis.execute_command("HGETALL", keys.CORRUPT)
     yield Found(

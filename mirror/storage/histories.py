@@ -61,8 +61,7 @@ class Collector:
 async def walk(store: Store, review_id: int, start: Callable[[Record], W]) -> tuple[Record, W] | None:
     """Go back over a review's history with what `start` makes of its record; None if it is not mirrored.
 
-    What is added meanwhile is not seen: record and history belong together. Raises CorruptError, or one of
-    `connection.UNAVAILABLE`.
+    What is added meanwhile is not seen: record and history belong together. Raises CorruptError.
     """
     for _ in range(_ATTEMPTS):
         found = await begin(store, review_id)
@@ -83,7 +82,7 @@ async def walk(store: Store, review_id: int, start: Callable[[Record], W]) -> tu
 async def begin(store: Store, review_id: int) -> tuple[Record, Extent] | None:
     """Read a review's record, and how far its history goes; None if it is not mirrored.
 
-    Raises CorruptError, or one of `connection.UNAVAILABLE`.
+    Raises CorruptError.
     """
     name = keys.changes(review_id)
     with reading(review_id):
@@ -103,7 +102,7 @@ async def begin(store: Store, review_id: int) -> tuple[Record, Extent] | None:
 async def newest_first(store: Store, review_id: int, extent: Extent) -> AsyncIterator[Change]:
     """Give the changes of a history as it was when reading it began.
 
-    Raises MovedError, CorruptError, or one of `connection.UNAVAILABLE`.
+    Raises MovedError or CorruptError.
     """
     if extent.oldest is None:
         return
@@ -123,7 +122,7 @@ async def newest_first(store: Store, review_id: int, extent: Extent) -> AsyncIte
 async def pieces(store: Store, review_id: int, extent: Extent) -> AsyncIterator[tuple[int, list[bytes]]]:
     """Give the entries of a history, whatever they are, in pieces from its end; each with the place where it begins.
 
-    Raises MovedError, CorruptError where the key holds no history, or one of `connection.UNAVAILABLE`.
+    Raises MovedError, or CorruptError where the key holds no history.
     """
     name, end, size = keys.changes(review_id), extent.length, FIRST_PIECE
     while end:

@@ -75,8 +75,8 @@ async def accept(store: Store, deliveries: Sequence[tuple[int, Entry]], counter:
 
     `counter`: what they count as.
 
-    Returns whether a nudge is due: whether no arq job that will claim them is on its way. Raises one of
-    `connection.UNAVAILABLE`; then the deliveries may or may not have been stored.
+    Returns whether a nudge is due: whether no arq job that will claim them is on its way. After a
+    StorageUnavailableError the deliveries may or may not have been stored.
     """
     key_names = [keys.ACCEPTED_PREFIX + secrets.token_hex(8), keys.WAITING, keys.DUE, keys.NUDGE, keys.COUNTERS]
     # Ids as text: Lua's numbers end at 2^53.
@@ -88,7 +88,7 @@ async def accept(store: Store, deliveries: Sequence[tuple[int, Entry]], counter:
 async def put(store: Store, entries: Sequence[tuple[int, Entry]], counter: str) -> None:
     """Accept entries of our own making, as `accept` does, and nudge a worker.
 
-    Raises one of `connection.UNAVAILABLE`; then the entries may or may not have been stored.
+    After a StorageUnavailableError the entries may or may not have been stored.
     """
     if entries and await accept(store, entries, counter):
         await store.enqueue("drain")
@@ -97,7 +97,7 @@ async def put(store: Store, entries: Sequence[tuple[int, Entry]], counter: str) 
 async def claim(store: Store) -> list[Claim]:
     """Claim reviews with waiting deliveries for `keys.LEASE_MS`, those that have waited longest first.
 
-    From here on a new delivery nudges again. Raises one of `connection.UNAVAILABLE`.
+    From here on a new delivery nudges again.
     """
     args = [
         MAX_REVIEWS,
@@ -116,7 +116,7 @@ async def claim(store: Store) -> list[Claim]:
 
 
 async def backlog(store: Store) -> Backlog:
-    """Measure what waits. Raises one of `connection.UNAVAILABLE`."""
+    """Measure what waits."""
     async with store.redis.pipeline(transaction=False) as pipe:
         pipe.zcard(keys.WAITING)
         pipe.zrange(keys.WAITING, 0, 0, withscores=True)
@@ -126,5 +126,5 @@ async def backlog(store: Store) -> Backlog:
 
 
 async def waiting_for(store: Store, review_id: int) -> int:
-    """Count the deliveries that wait for one review. Raises one of `connection.UNAVAILABLE`."""
+    """Count the deliveries that wait for one review."""
     return int(await store.redis.execute_command("LLEN", keys.inbox(review_id)))

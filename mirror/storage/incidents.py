@@ -18,7 +18,7 @@ _FACTS = msgspec.json.Decoder(dict[str, str])
 
 
 async def open_incidents(store: Store) -> list[Incident]:
-    """Read the incidents that are open, the newest first. Raises one of `connection.UNAVAILABLE`."""
+    """Read the incidents that are open, the newest first."""
     scopes = [scope.decode() for scope in await store.redis.execute_command("SMEMBERS", keys.INCIDENTS)]
     async with store.redis.pipeline(transaction=True) as pipe:
         for scope in scopes:
@@ -35,19 +35,13 @@ async def open_incidents(store: Store) -> list[Incident]:
 
 
 async def closed_incidents(store: Store, first: int, limit: int) -> list[Incident]:
-    """Read closed incidents from the `first`, counted from 0, of those closed last.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Read closed incidents from the `first`, counted from 0, of those closed last."""
     found = await store.redis.zrange(keys.CLOSED_INCIDENTS, first, first + limit - 1, desc=True)
     return [decode_facts(data) for data in found]
 
 
 async def page(store: Store, first: int, limit: int) -> list[Incident]:
-    """Read incidents from the `first`, counted from 0: the open ones, then those closed last.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Read incidents from the `first`, counted from 0: the open ones, then those closed last."""
     found = await open_incidents(store)
     shown = found[first : first + limit]
     if len(shown) < limit:
@@ -57,10 +51,7 @@ async def page(store: Store, first: int, limit: int) -> list[Incident]:
 
 
 async def tell_once(store: Store, incident: Incident) -> bool:
-    """Tell whether this caller is the first to ask for this open incident: the one to log it.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Tell whether this caller is the first to ask for this open incident: the one to log it."""
     scope = incident.scope
     key_names = [keys.INCIDENT_PREFIX + scope, keys.HELD_PREFIX + scope, keys.FEED]
     return bool(await store.tell_incident(keys=key_names, args=[scope, incident.opened_at, store.feed_length]))
@@ -69,7 +60,7 @@ async def tell_once(store: Store, incident: Incident) -> bool:
 async def close(store: Store, incident: Incident, now: int, reason: CloseReason) -> Incident | None:
     """Close an incident and let its missing reviews have their grace; returns it as closed, None to all but one caller.
 
-    Raises one of `connection.UNAVAILABLE`; closing it again goes on where it stopped.
+    Raises StorageUnavailableError; closing it again goes on where it stopped.
     """
     scope = incident.scope
     key_names = [keys.INCIDENT_PREFIX + scope, keys.HELD_PREFIX + scope, keys.ABSENCES]

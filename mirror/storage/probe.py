@@ -13,10 +13,9 @@ from typing import Any
 
 import structlog
 from redis.asyncio import SSLConnection
-from redis.exceptions import ResponseError
 
 from mirror.storage import keys
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import CommandRefusedError, StorageUnavailableError
 from mirror.storage.refusals import NO_ANSWER, own_words, refusal
 from mirror.storage.server import Finding, is_replica
 from mirror.storage.store import Store
@@ -38,7 +37,7 @@ async def try_writing(store: Store) -> Finding | None:
     try:
         await store.probe(keys=[name, f"{name}:list", keys.WAITING, keys.DUE, keys.ARQ_QUEUE], args=[keys.PROBE_TTL_MS])
         replica = await is_replica(store)
-    except UNAVAILABLE as error:
+    except StorageUnavailableError as error:
         return await explain(store, error)
     if not replica:
         return None
@@ -49,7 +48,7 @@ async def try_writing(store: Store) -> Finding | None:
 
 
 async def explain(store: Store, error: BaseException) -> Finding:
-    """Say what Redis refuses, or that it does not answer; `error`, one of `UNAVAILABLE`, came of a command.
+    """Say what Redis refuses, or that it does not answer; `error`, StorageUnavailableError, came of a command.
 
     At its limit of clients Redis answers a connection before anything is sent, and closes it: a client that sends
     something first may learn only that the connection is broken. So one is made that only listens.
@@ -59,7 +58,7 @@ async def explain(store: Store, error: BaseException) -> Finding:
         with suppress(OSError, TimeoutError, UnicodeError):
             greeting = await asyncio.wait_for(_greeting(store), GREETING_S)
         if greeting is not None:
-            return refusal(ResponseError(greeting))
+            return refusal(CommandRefusedError(greeting))
     return refusal(error)
 
 

@@ -43,10 +43,7 @@ _ENCODE_PROGRESS = msgspec.json.Encoder().encode
 
 
 async def catch_up(store: Store, steps: int) -> bool:
-    """Follow the mirror, at most some steps; tells whether nothing is left to do.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Follow the mirror, at most some steps; tells whether nothing is left to do."""
     for _ in range(steps):
         data = await store.redis.get(keys.RATINGS_PROGRESS)
         progress = await _begin(store) if data is None else _PROGRESS.decode(data)
@@ -141,18 +138,18 @@ async def _kept_points(store: Store, business_id: str, review_id: int, before: i
 
 
 async def businesses(store: Store) -> list[str]:
-    """Name the businesses that have tracks. Raises one of `connection.UNAVAILABLE`."""
+    """Name the businesses that have tracks."""
     return sorted(name.decode() for name in await store.redis.execute_command("SMEMBERS", keys.RATED_BUSINESSES))
 
 
 async def tracks(store: Store, business_id: str) -> AsyncIterator[list[Track]]:
-    """Read the tracks of a business, in pieces. Raises one of `connection.UNAVAILABLE`."""
+    """Read the tracks of a business, in pieces."""
     async for piece in tracks_by_review(store, business_id):
         yield [track for _, track in piece]
 
 
 async def tracks_by_review(store: Store, business_id: str) -> AsyncIterator[list[tuple[int, Track]]]:
-    """Read the tracks of a business, each with its review's id, in pieces. Raises one of `connection.UNAVAILABLE`."""
+    """Read the tracks of a business, each with its review's id, in pieces."""
     cursor, first = 0, True
     seen: set[bytes] = set()
     while cursor or first:
@@ -165,11 +162,11 @@ async def tracks_by_review(store: Store, business_id: str) -> AsyncIterator[list
 
 
 async def progress(store: Store) -> Progress | None:
-    """Tell how far the tracks follow the mirror; None before they are begun. Raises one of `connection.UNAVAILABLE`."""
+    """Tell how far the tracks follow the mirror; None before they are begun."""
     data = await store.redis.get(keys.RATINGS_PROGRESS)
     return None if data is None else _PROGRESS.decode(data)
 
 
 async def size(store: Store, business_id: str) -> int:
-    """Count the tracks of a business. Raises one of `connection.UNAVAILABLE`."""
+    """Count the tracks of a business."""
     return int(await store.redis.execute_command("HLEN", keys.ratings(business_id)))

@@ -40,7 +40,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 async def record(store: Store, review_id: int) -> Record | None:
-    """Read one review. Raises CorruptError, or one of `connection.UNAVAILABLE`."""
+    """Read one review. Raises CorruptError."""
     with reading(review_id):
         data = await store.redis.get(keys.record(review_id))
         return None if data is None else decode_record(review_id, data)
@@ -49,7 +49,7 @@ async def record(store: Store, review_id: int) -> Record | None:
 async def record_and_changes(store: Store, review_id: int) -> tuple[Record, list[Change]] | None:
     """Read a review with its whole history, the oldest change first: for what shows all of it.
 
-    Raises CorruptError, or one of `connection.UNAVAILABLE`.
+    Raises CorruptError.
     """
     found = await histories.walk(store, review_id, histories.Collector)
     return None if found is None else (found[0], found[1].changes)
@@ -58,7 +58,7 @@ async def record_and_changes(store: Store, review_id: int) -> tuple[Record, list
 async def changes_page(store: Store, review_id: int, before: int | None, limit: int) -> list[Change]:
     """Read up to `limit` changes with versions below `before` (None: all), the oldest first.
 
-    Raises CorruptError, or one of `connection.UNAVAILABLE`.
+    Raises CorruptError.
     """
     name = keys.changes(review_id)
     with reading(review_id):
@@ -98,7 +98,7 @@ def _changes(review_id: int, entries: Sequence[bytes], first: int | None) -> lis
 
 
 async def counts_by_status_and_partner(store: Store) -> dict[tuple[str, str], int]:
-    """Count the reviews mirrored. Raises one of `connection.UNAVAILABLE`."""
+    """Count the reviews mirrored."""
     pairs = [(status, partner) for status in Status for partner in await known_partners(store)]
     async with store.redis.pipeline(transaction=False) as pipe:
         for status, partner in pairs:
@@ -108,7 +108,7 @@ async def counts_by_status_and_partner(store: Store) -> dict[tuple[str, str], in
 
 
 async def counts_of_uncertain(store: Store) -> dict[str, int]:
-    """Count the reviews that are not proven, by their certainty. Raises one of `connection.UNAVAILABLE`."""
+    """Count the reviews that are not proven, by their certainty."""
     kinds = [certainty for certainty in Certainty if certainty is not Certainty.PROVEN]
     async with store.redis.pipeline(transaction=False) as pipe:
         for certainty in kinds:
@@ -117,7 +117,7 @@ async def counts_of_uncertain(store: Store) -> dict[str, int]:
 
 
 async def page(store: Store, query: Query) -> Page:
-    """List reviews in the order of their ids. Raises one of `connection.UNAVAILABLE`.
+    """List reviews in the order of their ids.
 
     A page holds fewer than `limit` reviews where filters hide many, yet `after` tells whether more may follow. A review
     that exists during the whole listing is listed exactly once, however it changes meanwhile.
@@ -143,17 +143,14 @@ async def page(store: Store, query: Query) -> Page:
 
 
 async def known_partners(store: Store) -> list[str]:
-    """Name the partners seen so far. Raises one of `connection.UNAVAILABLE`."""
+    """Name the partners seen so far."""
     return sorted(
         name.decode(errors="replace") for name in await store.redis.execute_command("SMEMBERS", keys.PARTNERS)
     )
 
 
 async def ids(store: Store, query: Query) -> list[int]:
-    """List the next ids, in their order, of the indexes that hold whatever the query may match.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """List the next ids, in their order, of the indexes that hold whatever the query may match."""
     return await _next_ids(store, await _indexes(store, query), query.after, query.limit)
 
 
@@ -181,10 +178,7 @@ async def _next_ids(store: Store, indexes: Sequence[str], after: int, limit: int
 
 
 async def records(store: Store, ids: Sequence[int]) -> list[Record | CorruptError | None]:
-    """Read several reviews: None for each that is not mirrored, the error for each that cannot be read.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Read several reviews: None for each that is not mirrored, the error for each that cannot be read."""
     if not ids:
         return []
     found = await store.redis.mget([keys.record(review_id) for review_id in ids])

@@ -36,7 +36,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 async def read(store: Store, review_id: int) -> tuple[Stored, Snapshot]:
     """Read a review with its kept deliveries.
 
-    Raises CorruptError if its history or its deliveries cannot be read, or one of `connection.UNAVAILABLE`.
+    Raises CorruptError if its history or its deliveries cannot be read.
     """
     with reading(review_id):
         async with store.redis.pipeline(transaction=True) as pipe:
@@ -66,7 +66,7 @@ async def rebuild(store: Store, comparison: Comparison, stored: Stored, snapshot
 
     The counts of absences follow; what incidents counted stays. Returns False, and changes nothing, where a delivery
     waits or has been applied since the snapshot. Raises CorruptError, with nothing changed, where a key holds a value
-    of another type; or one of `connection.UNAVAILABLE`: then it may or may not have been done, and doing it again is
+    of another type. After a StorageUnavailableError it may or may not have been done, and doing it again is
     harmless.
     """
     after, review_id = comparison.record, comparison.review_id

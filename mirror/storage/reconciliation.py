@@ -10,7 +10,7 @@ import msgspec
 
 from mirror.domain.unreadable import UNREADABLE
 from mirror.storage import keys
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 from mirror.tasks import end
 
@@ -42,10 +42,7 @@ class BusyError(Exception):
 
 
 async def load(store: Store, scope: str) -> Position | None:
-    """Read where the run of a scope was interrupted; None: there is nothing (that this release knows) to go on with.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Read where the run of a scope was interrupted; None: there is nothing (that this release knows) to go on with."""
     data = await store.redis.get(keys.reconciliation(scope))
     try:
         return None if data is None else msgspec.json.decode(data, type=Position)
@@ -54,10 +51,7 @@ async def load(store: Store, scope: str) -> Position | None:
 
 
 async def save(store: Store, scope: str, position: Position, ids: Sequence[int] = ()) -> None:
-    """Write where a run stands, and `ids`, those that its listing has shown since it was last written.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Write where a run stands, and `ids`, those that its listing has shown since it was last written."""
     seen = keys.reconciliation_seen(scope, position.search)
     start = position.ids * _ID_BYTES
     position.ids += len(ids)
@@ -71,21 +65,21 @@ async def save(store: Store, scope: str, position: Position, ids: Sequence[int] 
 
 
 async def seen(store: Store, scope: str, search: int) -> set[int]:
-    """Read the ids that a listing has shown so far. Raises one of `connection.UNAVAILABLE`."""
+    """Read the ids that a listing has shown so far."""
     ids = array("q")
     ids.frombytes(await store.redis.get(keys.reconciliation_seen(scope, search)) or b"")
     return set(ids)
 
 
 async def clear(store: Store, scope: str, searches: int) -> None:
-    """Forget the run of a scope. Raises one of `connection.UNAVAILABLE`."""
+    """Forget the run of a scope."""
     names = [keys.reconciliation_seen(scope, search) for search in range(searches)]
     await store.redis.delete(keys.reconciliation(scope), *names)
 
 
 @asynccontextmanager
 async def alone(store: Store) -> AsyncIterator[None]:
-    """Hold, while the context lasts, what only one of the fleet may. Raises BusyError, or one of UNAVAILABLE.
+    """Hold, while the context lasts, what only one of the fleet may. Raises BusyError.
 
     Should Redis be away for longer than the hold lasts, two may run: that costs requests, and does no harm.
     """
@@ -97,25 +91,22 @@ async def alone(store: Store) -> AsyncIterator[None]:
         yield
     finally:
         await end(holding)
-        with suppress(*UNAVAILABLE):
+        with suppress(StorageUnavailableError):
             await store.hold(keys=[keys.RECONCILIATION_HOLD], args=[holder, 0])
 
 
 async def _keep(store: Store, holder: str) -> None:
     while True:
         await asyncio.sleep(keys.RECONCILIATION_HOLD_MS / 3000)
-        with suppress(*UNAVAILABLE):
+        with suppress(StorageUnavailableError):
             await store.hold(keys=[keys.RECONCILIATION_HOLD], args=[holder, keys.RECONCILIATION_HOLD_MS])
 
 
 async def plan(store: Store) -> bool:
-    """Tell whether the day's run is still to be planned; only the first who asks is told so.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Tell whether the day's run is still to be planned; only the first who asks is told so."""
     return bool(await store.redis.set(keys.RECONCILIATION_PLANNED, 1, nx=True, px=keys.RECONCILIATION_PLANNED_MS))
 
 
 async def unplan(store: Store) -> None:
-    """Have the day's run planned once more: nothing came of it. Raises one of `connection.UNAVAILABLE`."""
+    """Have the day's run planned once more: nothing came of it."""
     await store.redis.delete(keys.RECONCILIATION_PLANNED)

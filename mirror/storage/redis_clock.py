@@ -14,7 +14,7 @@ import structlog
 from redis.asyncio import Redis
 
 from mirror.clock import now_ms, span
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 
 RESYNC_S = 5.0
 # A system clock that is off by more is told: logs, and times that other programs compare with, are wrong then.
@@ -48,7 +48,7 @@ class RedisClock:
     async def now(self, redis: Redis) -> int:
         """Return Redis's time in ms since 1970 UTC.
 
-        Raises one of `connection.UNAVAILABLE` if Redis was never asked before and cannot be asked now.
+        Raises StorageUnavailableError if Redis was never asked before and cannot be asked now.
         """
         if self._reading is None:
             await self.synchronize(redis)
@@ -63,10 +63,7 @@ class RedisClock:
         return 0 if self._reading is None else now_ms() - self.read()
 
     async def synchronize(self, redis: Redis) -> None:
-        """Ask Redis for its time; whoever calls while that is under way gets the same answer.
-
-        Raises one of `connection.UNAVAILABLE`.
-        """
+        """Ask Redis for its time; whoever calls while that is under way gets the same answer."""
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask(redis))
             self._asking.add_done_callback(self._asked)
@@ -75,7 +72,7 @@ class RedisClock:
     async def run(self, redis: Redis) -> None:
         """Synchronize until cancelled, and tell when the system's clock is wrong."""
         while True:
-            with suppress(*UNAVAILABLE):
+            with suppress(StorageUnavailableError):
                 await self.synchronize(redis)
                 self.tell_skew()
             await asyncio.sleep(RESYNC_S)

@@ -1,6 +1,7 @@
 """What Redis says when it refuses, in its own words, and what to do about it."""
 
 import re
+from collections.abc import Iterator
 
 from redis.exceptions import (
     AuthenticationError,
@@ -12,6 +13,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from mirror.storage.errors import CommandRefusedError, StorageUnavailableError
 from mirror.storage.server import Finding
 
 NO_ANSWER = "Redis does not answer"
@@ -53,9 +55,7 @@ _REMEDIES = {
 def own_words(error: BaseException) -> str | None:
     """Return what Redis answered to refuse a command or a connection; None if it gave no answer."""
     # redis-py wraps what refuses a connection.
-    for one in (error, error.__cause__):
-        if one is None:
-            continue
+    for one in _with_causes(error):
         text = str(one)
         if text == _TOO_MANY_CLIENTS:
             return f"ERR {text}"
@@ -64,13 +64,22 @@ def own_words(error: BaseException) -> str | None:
         for kind, code in _CUT_OFF:
             if isinstance(one, kind):
                 return f"{code} {_unwrapped(text)}"
-        if isinstance(one, ResponseError) and not isinstance(one, ConnectionError):
+        if isinstance(one, ResponseError | CommandRefusedError) and not isinstance(one, ConnectionError):
             return _unwrapped(text)
     return None
 
 
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    """Go from an error to the one behind it, redis-py's own before what the mirror made of it."""
+    own = error.__cause__ if isinstance(error, StorageUnavailableError) else None
+    following: BaseException | None = own or error
+    while following is not None:
+        yield following
+        following = following.__cause__
+
+
 def refusal(error: BaseException) -> Finding:
-    """Say what Redis refuses, or that it does not answer, and what to do; `error` is one of `UNAVAILABLE`."""
+    """Say what Redis refuses, or that it does not answer, and what to do; `error` is StorageUnavailableError."""
     words = own_words(error)
     if words is None and (certificate := _CERTIFICATE.search(str(error))) is not None:
         return Finding(

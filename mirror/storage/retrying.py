@@ -57,7 +57,7 @@ async def retry(store: Store, letter: DeadLetter, windows: Windows) -> Retried:
     """Read a dead letter again, with the code and the record of today, and move it if that succeeds.
 
     The move is one step of Redis, so a crash leaves the letter in exactly one place and repeating it is harmless; a
-    worker is nudged. Raises one of `connection.UNAVAILABLE`.
+    worker is nudged.
     """
     try:
         review_id = _review_id(letter)
@@ -72,7 +72,7 @@ async def retry(store: Store, letter: DeadLetter, windows: Windows) -> Retried:
 
 
 async def retry_one(store: Store, delivery_id: str, windows: Windows) -> Retried:
-    """Retry the dead letter with this id. Raises one of `connection.UNAVAILABLE`."""
+    """Retry the dead letter with this id."""
     for letter in await dead_letters.read(store, [delivery_id]):
         return await retry(store, letter, windows)
     return Retried(delivery_id, Outcome.GONE)

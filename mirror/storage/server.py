@@ -58,7 +58,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 async def inspect(store: Store) -> Server:
-    """Ask the server about itself. Raises one of `connection.UNAVAILABLE`."""
+    """Ask the server about itself."""
     info: dict[str, Any] = await store.redis.info()
     redis_version = str(info.get("redis_version", "unknown"))
     name = str(info.get("server_name", "redis"))
@@ -85,12 +85,12 @@ def in_ms(time: tuple[int, int]) -> int:
 
 
 async def memory(store: Store) -> Memory:
-    """Ask the server how full it is. Raises one of `connection.UNAVAILABLE`."""
+    """Ask the server how full it is."""
     return _memory(await store.redis.info("memory"))
 
 
 async def is_replica(store: Store) -> bool:
-    """Ask the server whether it follows another one. Raises one of `connection.UNAVAILABLE`."""
+    """Ask the server whether it follows another one."""
     info: dict[str, Any] = await store.redis.info("replication")
     return info.get("role") == "slave"
 

@@ -18,16 +18,13 @@ LONGEST_LOOK_MS = 60_000
 
 
 async def count(store: Store, now: int) -> int:
-    """Count what came since the last look; returns when the last delivery came. `now` is in ms since 1970 UTC.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Count what came since the last look; returns when the last delivery came. `now` is in ms since 1970 UTC."""
     args = [now, LONGEST_LOOK_MS, HOURS_KEPT, *COUNTED]
     return int(await store.count_deliveries(keys=[keys.COUNTERS, keys.DELIVERY_HOURS, keys.SILENCE], args=args))
 
 
 async def hours(store: Store) -> dict[int, Hour]:
-    """Read what is known of each hour, by its number since 1970. Raises one of `connection.UNAVAILABLE`."""
+    """Read what is known of each hour, by its number since 1970."""
     found = await store.redis.execute_command("HGETALL", keys.DELIVERY_HOURS)
     return {int(number): _hour(value) for number, value in found.items()}
 
@@ -38,7 +35,7 @@ def _hour(value: bytes) -> Hour:
 
 
 async def standing(store: Store) -> Standing:
-    """Read how it stands. Raises one of `connection.UNAVAILABLE`."""
+    """Read how it stands."""
     found = await store.redis.execute_command("HGETALL", keys.SILENCE)
     told = {name.decode(): value.decode() for name, value in found.items()}
     numbers = {name: int(told[name]) for name in ("last_at", "since", "began_at", "usual_gap", "limit") if name in told}
@@ -58,7 +55,7 @@ def finding(standing: Standing, now: int) -> Finding | None:
 
 
 async def note(store: Store, judgement: Judgement) -> None:
-    """Keep what is usual, for those who show it. Raises one of `connection.UNAVAILABLE`."""
+    """Keep what is usual, for those who show it."""
     learned = {"usual_gap": judgement.usual_gap, "limit": judgement.limit}
     async with store.redis.pipeline(transaction=True) as pipe:
         for name, value in learned.items():
@@ -70,23 +67,20 @@ async def note(store: Store, judgement: Judgement) -> None:
 
 
 async def begin(store: Store, since: int, now: int, judgement: Judgement, reason: Reason) -> bool:
-    """Begin a silence; tells whether this caller is the first to do so, and no delivery has come meanwhile.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Begin a silence; tells whether this caller is the first to do so, and no delivery has come meanwhile."""
     facts = {"since": iso(since), "reason": reason, "usual_longest_gap_s": _seconds(judgement.usual_gap)}
     return await _tell(store, SILENCE_BEGAN, since, facts, "began_at", now, "reason", reason)
 
 
 async def end(store: Store, silent: Standing, now: int) -> bool:
-    """End a silence; tells whether this caller is the first to do so. Raises one of `connection.UNAVAILABLE`."""
+    """End a silence; tells whether this caller is the first to do so."""
     assert silent.since is not None  # noqa: S101 - only a silence can end
     facts = {"since": iso(silent.since), "ended_at": iso(now), "lasted_s": (now - silent.since) / 1000}
     return await _tell(store, SILENCE_ENDED, silent.since, {**facts, "reason": silent.reason})
 
 
 async def set_reason(store: Store, reason: Reason) -> None:
-    """Keep what Partoo says by now. Raises one of `connection.UNAVAILABLE`."""
+    """Keep what Partoo says by now."""
     await store.redis.execute_command("HSET", keys.SILENCE, "reason", reason)
 
 

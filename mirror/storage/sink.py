@@ -37,34 +37,31 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 async def mirror_id(store: Store) -> str:
-    """Name this mirror, for good; what another Redis holds has another name. Raises one of `connection.UNAVAILABLE`."""
+    """Name this mirror, for good; what another Redis holds has another name."""
     await store.redis.set(keys.MIRROR_ID, secrets.token_hex(8), nx=True)
     return str((await store.redis.get(keys.MIRROR_ID)).decode())
 
 
 async def holds(store: Store, position: Position) -> bool:
-    """Tell whether the feed still has the entry at a place: a failover may have lost it.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Tell whether the feed still has the entry at a place: a failover may have lost it."""
     if position == BEGINNING or position == (await feed.bounds(store)).last:
         return True
     return bool(await store.redis.xrange(keys.FEED, str(position), str(position), 1))
 
 
 async def write_state(store: Store, state: SinkState) -> None:
-    """Tell how the sink stands. Raises one of `connection.UNAVAILABLE`."""
+    """Tell how the sink stands."""
     await store.redis.set(keys.SINK, _ENCODE(state), px=keys.SINK_KEPT_MS)
 
 
 async def read_state(store: Store) -> SinkState | None:
-    """Read how the sink stands; None where no worker has had one lately. Raises one of `connection.UNAVAILABLE`."""
+    """Read how the sink stands; None where no worker has had one lately."""
     data = await store.redis.get(keys.SINK)
     return None if data is None else _STATE.decode(data)
 
 
 async def lag(store: Store, state: SinkState) -> SinkLag:
-    """Tell how far the tables are behind. Raises one of `connection.UNAVAILABLE`."""
+    """Tell how far the tables are behind."""
     after = Position.read(state.cursor) if state.cursor else BEGINNING
     ahead = await feed.peek(store, after, MOST_COUNTED)
     age = await store.now() - ahead[0].position.at if ahead else 0

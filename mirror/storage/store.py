@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from arq.connections import ArqRedis
-
 from mirror.storage import keys
+from mirror.storage.connection import Client
+from mirror.storage.errors import mapping
 from mirror.storage.redis_clock import RedisClock
 
 # What arq gives a job that nobody takes.
@@ -20,9 +20,7 @@ class Store:
     Stores of one process share its `clock`. `feed_length`: about how many entries of the feed are kept.
     """
 
-    def __init__(
-        self, redis: ArqRedis, clock: RedisClock | None = None, *, feed_length: int = keys.FEED_LENGTH
-    ) -> None:
+    def __init__(self, redis: Client, clock: RedisClock | None = None, *, feed_length: int = keys.FEED_LENGTH) -> None:
         self.redis = redis
         self.feed_length = feed_length
         self.clock = RedisClock() if clock is None else clock
@@ -53,12 +51,12 @@ class Store:
     async def now(self) -> int:
         """Return the time by which everything stored is dated, Redis's, in ms since 1970 UTC.
 
-        Raises one of `connection.UNAVAILABLE` if it has never been asked for and cannot be.
+        Raises StorageUnavailableError if it has never been asked for and cannot be.
         """
         return await self.clock.now(self.redis)
 
     async def enqueue(self, job: str, *args: Any, after_ms: int = 0) -> None:
-        """Have arq run a job, at once or later. Raises one of `connection.UNAVAILABLE`.
+        """Have arq run a job, at once or later.
 
         arq would have it due by the clock of this machine: where that is ahead, no worker would take the job for years.
         """
@@ -68,4 +66,5 @@ class Store:
         )
 
     async def close(self) -> None:
-        await self.redis.aclose(close_connection_pool=True)
+        with mapping():
+            await self.redis.aclose(close_connection_pool=True)

@@ -32,7 +32,7 @@ class Held(msgspec.Struct, frozen=True):
 
 
 async def read(store: Store, review_id: int) -> list[Held]:
-    """Read all keys of a review that are there. Raises one of `connection.UNAVAILABLE`."""
+    """Read all keys of a review that are there."""
     record = keys.record(review_id)
     lists = [keys.changes(review_id), keys.deliveries(review_id), keys.inbox(review_id)]
     async with store.redis.pipeline(transaction=True) as pipe:

@@ -18,7 +18,6 @@ async def candidates(store: Store, cursor: int, horizon: int) -> tuple[list[int]
     """Find, from a cursor on, reviews whose history is too long, or has more than one entry older than `horizon`.
 
     `horizon` is in ms since 1970 UTC; 0: none is too old. Gives them with the next cursor, which is 0 at the end.
-    Raises one of `connection.UNAVAILABLE`.
     """
     pattern = f"{keys.REVIEW_PREFIX}*{keys.CHANGES_SUFFIX}"
     cursor, names = await store.redis.scan(cursor, match=pattern, count=SCAN_STEP)
@@ -49,7 +48,7 @@ def _is_older(review_id: int, entry: bytes | Exception, horizon: int) -> bool:
 async def trim(store: Store, review_id: int, horizon: int) -> int:
     """Trim a review's history, and tell how many of its entries went.
 
-    Raises CorruptError if what is stored of it cannot be read, or one of `connection.UNAVAILABLE`.
+    Raises CorruptError if what is stored of it cannot be read.
     """
     most = MAX_CHANGES - TRIM_STEP
     found = await histories.walk(store, review_id, partial(CutFinder, horizon=horizon, most=most))

@@ -23,7 +23,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 async def claim(store: Store, now: int) -> list[Question]:
-    """Claim what is to be asked at `now` (ms since 1970 UTC). Raises one of `connection.UNAVAILABLE`."""
+    """Claim what is to be asked at `now` (ms since 1970 UTC)."""
     until = now + LEASE_MS
     found: Sequence[bytes] = await store.claim_verifications(keys=_CLAIM_KEYS, args=[now, until, MAX_CLAIMED])
     return [
@@ -35,26 +35,20 @@ async def claim(store: Store, now: int) -> list[Question]:
 async def release(store: Store, question: Question, ask_at: int | None, *, failed: bool = False) -> None:
     """End a claim without an answer: ask again at `ask_at` (ms since 1970 UTC), or, if None, not at all.
 
-    Does nothing if a commit has settled the question meanwhile. Raises one of `connection.UNAVAILABLE`.
+    Does nothing if a commit has settled the question meanwhile.
     """
     args = [question.review_id, question.leased_until, "" if ask_at is None else ask_at, int(failed)]
     await store.release_verification(keys=_KEYS, args=args)
 
 
 async def next_due(store: Store) -> int | None:
-    """Tell when the next question is due (ms since 1970 UTC), None if there is none.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Tell when the next question is due (ms since 1970 UTC), None if there is none."""
     first = await store.redis.zrange(keys.VERIFY, 0, 0, withscores=True)
     return int(first[0][1]) if first else None
 
 
 async def asked_about(store: Store, ids: Sequence[int]) -> set[int]:
-    """Tell about which of these reviews there is an open question or a second look to come.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Tell about which of these reviews there is an open question or a second look to come."""
     if not ids:
         return set()
     async with store.redis.pipeline(transaction=False) as pipe:
@@ -65,10 +59,10 @@ async def asked_about(store: Store, ids: Sequence[int]) -> set[int]:
 
 
 async def count(store: Store) -> int:
-    """Count the open questions. Raises one of `connection.UNAVAILABLE`."""
+    """Count the open questions."""
     return int(await store.redis.execute_command("ZCARD", keys.VERIFY))
 
 
 async def count_second_looks(store: Store) -> int:
-    """Count the reviews about which Partoo is asked once more. Raises one of `connection.UNAVAILABLE`."""
+    """Count the reviews about which Partoo is asked once more."""
     return int(await store.redis.execute_command("ZCARD", keys.SECOND_LOOKS))

@@ -19,7 +19,7 @@ class Heartbeats(msgspec.Struct, frozen=True):
 
 
 async def beat(store: Store, worker: str) -> None:
-    """Write a worker's heartbeat. Raises one of `connection.UNAVAILABLE`."""
+    """Write a worker's heartbeat."""
     now = in_ms(await store.redis.time())
     async with store.redis.pipeline(transaction=False) as pipe:
         pipe.zadd(keys.WORKERS, {worker: now})
@@ -28,12 +28,12 @@ async def beat(store: Store, worker: str) -> None:
 
 
 async def leave(store: Store, worker: str) -> None:
-    """Take a worker off the list when it stops. Raises one of `connection.UNAVAILABLE`."""
+    """Take a worker off the list when it stops."""
     await store.redis.zrem(keys.WORKERS, worker)
 
 
 async def heartbeats(store: Store) -> Heartbeats:
-    """Read the heartbeats. Raises one of `connection.UNAVAILABLE`."""
+    """Read the heartbeats."""
     async with store.redis.pipeline(transaction=False) as pipe:
         pipe.zrange(keys.WORKERS, 0, -1, desc=True, withscores=True)
         pipe.time()

@@ -17,10 +17,7 @@ _SCANNED = 1_000
 
 
 async def everything(store: Store, *, after: int = -1) -> AsyncIterator[Line]:
-    """Give the lines of an export of everything; of reviews, those with ids above `after`.
-
-    Raises one of `connection.UNAVAILABLE`.
-    """
+    """Give the lines of an export of everything; of reviews, those with ids above `after`."""
     total = End()
     async for line in _lines(store, after):
         total = count(total, line)
@@ -120,7 +117,7 @@ async def _others(store: Store) -> AsyncIterator[Line]:
 
 
 async def size(store: Store) -> int:
-    """Count the reviews that an export will hold. Raises one of `connection.UNAVAILABLE`."""
+    """Count the reviews that an export will hold."""
     async with store.redis.pipeline(transaction=False) as pipe:
         for partner in await reads.known_partners(store):
             for status in Status:

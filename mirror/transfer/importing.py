@@ -26,7 +26,7 @@ class NotEmptyError(Exception):
 
 
 async def check_empty(store: Store) -> None:
-    """Raise NotEmptyError if anything is mirrored, or waits; or one of `connection.UNAVAILABLE`.
+    """Raise NotEmptyError if anything is mirrored, or waits;.
 
     What an import that was interrupted has left does not count: it is written again.
     """
@@ -57,7 +57,7 @@ def check_complete(lines: Iterable[bytes]) -> End:
 async def write(store: Store, lines: Iterable[bytes]) -> AsyncIterator[int]:
     """Write lines that `check_complete` has read; gives, after each piece, how many are written.
 
-    Raises one of `connection.UNAVAILABLE`; writing them again, from the first, is harmless.
+    Raises StorageUnavailableError; writing them again, from the first, is harmless.
     """
     numbered, written = enumerate(lines, 1), 0
     await store.redis.set(keys.IMPORTING, b"1")

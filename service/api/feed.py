@@ -62,7 +62,7 @@ def log_events(request: web.Request, token: Token, batch: Batch, wanted: Filter)
 async def next_batch(store: Store, cursor: Position, limit: int, wanted: Filter) -> Batch:
     """Read up to `limit` events that are wanted.
 
-    Raises CursorExpiredError, or one of `connection.UNAVAILABLE`.
+    Raises CursorExpiredError.
     """
     events: list[tuple[Position, CloudEvent]] = []
     scanned = 0
@@ -90,7 +90,7 @@ def read_filter(request: web.Request) -> Filter:
 async def read_cursor(request: web.Request, store: Store, given: str | None = None) -> Position:
     """Read where to begin: `given`, else the parameter; without either the oldest event kept, `now`: behind the newest.
 
-    Raises ServiceError, or one of `connection.UNAVAILABLE`.
+    Raises ServiceError.
     """
     text = request.query.get("cursor") if given is None else given
     if text is None:

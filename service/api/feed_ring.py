@@ -10,7 +10,7 @@ import msgspec
 from mirror.domain.feed import FORGOTTEN, CursorExpiredError, Position, Shown
 from mirror.events import CloudEvent, Filter, event_of
 from mirror.storage import feed
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 from service.api.feed_tail import FeedTail
 
@@ -85,7 +85,7 @@ class FeedRing:
             await self._somebody.wait()
             try:
                 await self._follow()
-            except (*UNAVAILABLE, CursorExpiredError):
+            except (StorageUnavailableError, CursorExpiredError):
                 # Readers go on where they are: from Redis, once it answers, where they also learn what is missing.
                 self._clear()
                 await asyncio.sleep(_PAUSE_S)

@@ -14,7 +14,7 @@ from aiohttp_sse import EventSourceResponse
 
 from mirror.domain.feed import CursorExpiredError, Position
 from mirror.events import Filter
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 from service.api import parameters
 from service.api.feed import expired, next_batch, read_cursor, read_filter
@@ -124,7 +124,7 @@ class _Stream(msgspec.Struct):
         try:
             async with self.ring.catching_up:
                 batch = await next_batch(self.store, cursor, _STEP, self.wanted)
-        except UNAVAILABLE:
+        except StorageUnavailableError:
             await asyncio.sleep(_PAUSE_S)
             return Chunk(b"", cursor)
         return Chunk(b"".join(frame(*one) for one in batch.events), batch.cursor, len(batch.events))

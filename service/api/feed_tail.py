@@ -4,7 +4,7 @@ import asyncio
 
 from mirror.domain.feed import Position
 from mirror.storage import feed
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 
 # A read that blocks would be quicker by half of this, and cost each process one of its few connections.
@@ -29,7 +29,7 @@ class FeedTail:
             await self._somebody.wait()
             try:
                 end = (await feed.bounds(self._store)).last
-            except UNAVAILABLE:
+            except StorageUnavailableError:
                 # Whoever reads the feed now is told; here it is only tried again.
                 await asyncio.sleep(_PAUSE_S)
                 continue

@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from mirror.storage import erased_files, inbox, server, silence, workers
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.probe import WriteProbe, explain
 from mirror.storage.refusals import NO_ANSWER
 from mirror.storage.store import Store
@@ -57,7 +57,7 @@ async def look(store: Store, pressure: MemoryGuard, probe: WriteProbe) -> Readin
             store.now(),
         )
         quiet = await silence.standing(store)
-    except UNAVAILABLE as error:
+    except StorageUnavailableError as error:
         found = await explain(store, error)
         if found.problem.startswith(NO_ANSWER):
             problem = NO_ANSWER if found.problem == NO_ANSWER else _told(found)

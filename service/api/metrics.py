@@ -23,7 +23,7 @@ from mirror.storage import (
     verification,
     workers,
 )
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.probe import WriteProbe
 from mirror.storage.store import Store
 from service.api.fleet_metrics import Snapshot, fleet_metrics
@@ -42,7 +42,7 @@ async def expose(store: Store, probe: WriteProbe) -> bytes:
         snapshot = await _snapshot(store)
         refused = await probe.look()
         snapshot = msgspec.structs.replace(snapshot, takes_deliveries=refused is None)
-    except UNAVAILABLE:
+    except StorageUnavailableError:
         snapshot = None
     registry = CollectorRegistry()
     registry.register(_Fleet(snapshot))

@@ -29,7 +29,7 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Sessions:
-    """All methods raise one of `connection.UNAVAILABLE`."""
+    """All methods raise StorageUnavailableError."""
 
     def __init__(self, store: Store, tokens: Sequence[Token]) -> None:
         self._store = store

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from mirror.domain.record import CorruptError
 from mirror.settings import Settings
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 from mirror.tokens import Scope, Token
 from service.api.health import Readiness
@@ -171,7 +171,7 @@ def _in_words(request: web.Request, error: Exception) -> PageError:
             f"What Redis holds of review {error.review_id} cannot be read: {error.problem}. The doctor says what to do."
         )
         return PageError(500, "This review cannot be read", words)
-    if isinstance(error, UNAVAILABLE):
+    if isinstance(error, StorageUnavailableError):
         log.warning("redis.unavailable", error=repr(error), route=request.path, **facts)
         return PageError(503, "Redis does not answer", _REDIS_AWAY)
     log.error("request.failed", route=request.path, exc_info=error, **facts)

@@ -49,7 +49,7 @@ class BatchWriter:
         """Have a delivery stored: its `done` becomes `accepted` once it is in Redis.
 
         Raises NearlyFullError if Redis is nearly full, NotStoredError if too many wait. `done` raises NotStoredError
-        if the deadline passes, or one of `connection.UNAVAILABLE`.
+        if the deadline passes.
         """
         self._memory.check()
         if delivery.undated is not None:

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from mirror.storage import failed_attempts
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 
 # Before the next attempt comes: Partoo backs off exponentially, beginning with about a second.
@@ -42,11 +42,11 @@ class FailedAttempts:
         """Write what is new to Redis, until cancelled; what Redis cannot take now is kept for the next time."""
         while True:
             await asyncio.sleep(FLUSH_INTERVAL_S)
-            with suppress(*UNAVAILABLE):
+            with suppress(StorageUnavailableError):
                 await self.flush()
 
     async def flush(self) -> None:
-        """Write to Redis now. Raises one of `connection.UNAVAILABLE`, and keeps all then."""
+        """Write to Redis now. Raises StorageUnavailableError, and keeps all then."""
         attempts = dict(self._first_attempts)
         if attempts:
             await failed_attempts.record(self._store, attempts, self._ttl)

@@ -9,7 +9,7 @@ from mirror.domain.dead_letters import dead_letter
 from mirror.domain.forgetting import told_review_id
 from mirror.domain.wire import UndecodableError
 from mirror.storage import dead_letters, forgetting, inbox
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 from service.errors import ServiceError, json_response
 from service.webhook.address import AddressError, check, may_deliver
@@ -45,7 +45,7 @@ class Webhook:
             if may_deliver(request):
                 self._outcomes.misdirected(request, error)
             raise
-        except (ServiceError, *UNAVAILABLE) as error:
+        except (ServiceError, StorageUnavailableError) as error:
             raise self._outcomes.rejected(request, delivery, error) from None
         return json_response({"status": status, "delivery_id": delivery.entry.delivery_id})
 
@@ -54,7 +54,7 @@ class Webhook:
         body = await self._bodies.read(request)
         try:
             return make_delivery(request, body, started, await self._store.now())
-        except UNAVAILABLE as error:
+        except StorageUnavailableError as error:
             delivery = make_delivery(request, body, started, self._store.clock.guess())
             delivery.undated = error
             return delivery

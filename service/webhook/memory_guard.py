@@ -14,8 +14,8 @@ from contextlib import suppress
 import structlog
 
 from mirror.storage import server
-from mirror.storage.connection import UNAVAILABLE
 from mirror.storage.deliveries import RoomMaker
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 from service.errors import NearlyFullError
 
@@ -56,7 +56,7 @@ class MemoryGuard:
         """Sample, and make room, until cancelled. While Redis does not answer, what the last sample said stands."""
         while True:
             self._scarce.clear()
-            with suppress(*UNAVAILABLE):
+            with suppress(StorageUnavailableError):
                 self._memory, dropped = await self._room_maker.make_room()
                 self._stored = 0.0
                 self._judge()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from mirror.storage import counters
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.histogram import bucket
 from mirror.storage.store import Store
 
@@ -31,11 +31,11 @@ class MetricsBuffer:
         """Flush every second, until cancelled; counts that Redis cannot take now are kept for the next time."""
         while True:
             await asyncio.sleep(FLUSH_INTERVAL_S)
-            with suppress(*UNAVAILABLE):
+            with suppress(StorageUnavailableError):
                 await self.flush()
 
     async def flush(self) -> None:
-        """Hand the counts to Redis. Raises one of `connection.UNAVAILABLE`, and keeps them then."""
+        """Hand the counts to Redis. Raises StorageUnavailableError, and keeps them then."""
         if not self._counts:
             return
         counts, self._counts = self._counts, Counter()

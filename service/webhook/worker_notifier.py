@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from mirror.storage import keys
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 
 MAX_QUEUED = 20
@@ -29,7 +29,7 @@ class WorkerNotifier:
             self._wanted.clear()
             try:
                 await self._enqueue()
-            except UNAVAILABLE as error:
+            except StorageUnavailableError as error:
                 log.warning("nudge.failed", error=repr(error))
 
     async def _enqueue(self) -> None:

@@ -4,7 +4,6 @@ import secrets
 from contextlib import suppress
 
 import pytest
-from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
 from mirror.clock import now_ms
@@ -12,6 +11,7 @@ from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.storage import counters, inbox, keys, reads
 from mirror.storage.commit import Commit, commit
+from mirror.storage.errors import CommandRefusedError
 from mirror.storage.store import Store
 from tests.mirror.mirrored import accept, drain
 from tests.support import make_body, make_review
@@ -72,7 +72,7 @@ async def test_a_group_of_which_one_cannot_be_stored_is_not_stored_at_all_howeve
     now = now_ms()
     group = [entry_about(one, now) for one in (1, 2)]
     for _ in range(2):
-        with pytest.raises(ResponseError, match="WRONGTYPE"):
+        with pytest.raises(CommandRefusedError, match="WRONGTYPE"):
             await inbox.accept(store, group)
     await store.redis.delete(spoiled)
     assert [await inbox.waiting_for(store, one) for one in (1, 2)] == [0, 0]
@@ -116,7 +116,7 @@ async def test_a_key_of_another_type_that_a_commit_needs_later_leaves_no_half_of
     states = [make_review(1, rating=rating, update_date=f"2025-10-0{rating}T00:00:00Z") for rating in (1, 2, 3)]
     await store.redis.set(name, "of another type")
     await accept(store, 1, *map(make_body, states))
-    with suppress(ResponseError):
+    with suppress(CommandRefusedError):
         await drain(store)
     assert await inbox.waiting_for(store, 1) == len(states)
     assert await reads.record(store, 1) is None

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from mirror.storage.connection import UNAVAILABLE, connect
+from mirror.storage.connection import connect
+from mirror.storage.errors import StorageUnavailableError
 from tests.conftest import StartService, running_worker
 from tests.process import processes
 from tests.support import READ, make_body, make_review, make_settings, send, wait_until
@@ -70,7 +71,7 @@ async def test_a_self_signed_certificate_is_accepted_with_verification_off(
 
 async def test_a_self_signed_certificate_is_refused_by_default(tls_url: str) -> None:
     client = connect(make_settings(), tls_url)
-    with pytest.raises(UNAVAILABLE, match="certificate verify failed"):
+    with pytest.raises(StorageUnavailableError, match="certificate verify failed"):
         await client.ping()
     await client.aclose(close_connection_pool=True)
 
@@ -93,7 +94,7 @@ async def test_a_certificate_for_another_name_is_refused_whoever_issued_it(
     tmp_path: Path, start_service: StartService
 ) -> None:
     async with tls_redis(tmp_path, "redis.example") as url:
-        with pytest.raises(UNAVAILABLE, match=r"certificate is not valid for '127.0.0.1'"):
+        with pytest.raises(StorageUnavailableError, match=r"certificate is not valid for '127.0.0.1'"):
             await ping(url, tmp_path / "ca.pem")
         service = await start_service(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}")
         answer = await service.get("/readyz")

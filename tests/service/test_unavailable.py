@@ -16,6 +16,7 @@ from aiohttp.test_utils import make_mocked_request
 from mirror.domain.changes import Source
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.storage import connection, keys
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.inbox_entries import decode_entry
 from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
@@ -115,7 +116,7 @@ async def test_nothing_is_stored_before_the_time_of_redis_is_known(
     start_service: StartService, own_redis: OwnRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(_clock: RedisClock, _redis: object) -> None:
-        raise ConnectionError
+        raise StorageUnavailableError
 
     with monkeypatch.context() as unknown:
         unknown.setattr(RedisClock, "synchronize", fail)

@@ -14,6 +14,7 @@ from mirror.domain.incidents import DEFAULT_THRESHOLDS
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Windows
 from mirror.storage import inbox, keys, reads
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 from mirror.views import record_view
 from tests.conftest import running_worker
@@ -274,7 +275,7 @@ async def test_a_look_at_absences_that_redis_breaks_off_is_logged_and_not_more(
     mirror: Mirror, lines: list[EventDict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object, **__: object) -> None:
-        raise ConnectionError("gone away")
+        raise StorageUnavailableError("gone away")
 
     monkeypatch.setattr(mirror.store.redis, "zrangebyscore", fail)
     await watch_absences({"job_id": "1", "store": mirror.store, "drainer": mirror.drainer, "grace": GRACE})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mirror.domain.feed import Entry, Position, Shown
 from mirror.storage import feed
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 
 INTERVAL_S = 0.02
@@ -31,7 +31,7 @@ class Follower:
             while True:
                 try:
                     end = (await feed.bounds(self.store)).last
-                except UNAVAILABLE:
+                except StorageUnavailableError:
                     await asyncio.sleep(_PAUSE_S)
                     continue
                 if end != self._end:
@@ -54,7 +54,7 @@ class Follower:
         await self._news.wait()
 
     async def show(self, entries: Sequence[Entry]) -> list[Shown]:
-        """Work out what entries stand for. Raises one of `connection.UNAVAILABLE`."""
+        """Work out what entries stand for."""
         if all(entry.position in self._shown for entry in entries):
             return [self._shown[entry.position] for entry in entries]
         async with self._showing:  # what one sender has worked out the next one finds

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from mirror.domain.feed import Position
 from mirror.domain.outgoing import Answer, Endpoint, Item
 from mirror.storage import endpoints, keys
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 
 # An item that is not done so long after it was read is written down as pending, so that the cursor can pass it.
@@ -91,7 +91,7 @@ class Progress:
     async def flush(self, *, final: bool = False) -> None:
         """Write what has been collected; `final`: with all that was read and is not done yet, as pending.
 
-        Raises LostError, or one of `connection.UNAVAILABLE`, after which the next flush writes it.
+        Raises LostError, after which the next flush writes it.
         """
         if self._unwritten is not None:
             await self._write(self._unwritten)
@@ -103,7 +103,7 @@ class Progress:
     async def _write(self, news: endpoints.News) -> None:
         try:
             written = await endpoints.flush(self._store, self._endpoint, self._holder, news)
-        except UNAVAILABLE:
+        except StorageUnavailableError:
             self.failed_to_write = True
             raise
         if not written:

@@ -18,7 +18,7 @@ from mirror.domain.outgoing import Answer, Endpoint, Item, State
 from mirror.events import CloudEvent, concerns, event_of
 from mirror.outgoing.client import OutgoingClient
 from mirror.storage import endpoints, feed, keys
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 from mirror.tasks import end
 from worker.outgoing.follower import Follower
@@ -70,7 +70,7 @@ class Sender:
     async def run(self) -> None:
         """Send until told to stop, or until there is no more to do for this configuration.
 
-        Raises LostError, or one of `connection.UNAVAILABLE`.
+        Raises LostError.
         """
         await self._load()
         loops = [asyncio.create_task(self._read()), asyncio.create_task(self._flush_regularly())]
@@ -117,7 +117,7 @@ class Sender:
             else:
                 try:
                     await self._fill()
-                except UNAVAILABLE:
+                except StorageUnavailableError:
                     await asyncio.sleep(_PAUSE_MS / 1000)
                 self._pump()
 
@@ -214,7 +214,7 @@ class Sender:
     async def _deliver(self, item: Item) -> None:
         try:
             event = await self._event(item)
-        except UNAVAILABLE:
+        except StorageUnavailableError:
             item.next_at = self._means.now() + _PAUSE_MS
             self._backlog.failed(item)
             return
@@ -268,7 +268,7 @@ class Sender:
             await asyncio.sleep(FLUSH_INTERVAL_S)
             try:
                 await self._progress.flush()
-            except UNAVAILABLE:
+            except StorageUnavailableError:
                 # It is written once Redis is back; what is more could not be, so until then nothing is sent.
                 await asyncio.sleep(_PAUSE_MS / 1000)
                 continue

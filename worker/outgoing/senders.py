@@ -9,7 +9,7 @@ import structlog
 from mirror.domain.outgoing import Endpoint, State
 from mirror.outgoing.client import TIMEOUT_S, OutgoingClient
 from mirror.storage import endpoints
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 from mirror.tasks import end
 from worker.outgoing.follower import Follower
@@ -40,7 +40,7 @@ class Senders:
             while True:
                 try:
                     await self._look()
-                except UNAVAILABLE as error:
+                except StorageUnavailableError as error:
                     log.warning("endpoints.interrupted", error=repr(error))
                 if self._running and following is None:
                     following = asyncio.create_task(self._means.follower.run())
@@ -61,7 +61,7 @@ class Senders:
             await asyncio.wait([task for _, task in stopped.values()], timeout=STOP_PATIENCE_S)
             await end(*(task for _, task in stopped.values()))
         for endpoint_id in stopped:
-            with suppress(*UNAVAILABLE):
+            with suppress(StorageUnavailableError):
                 await endpoints.hold(self._store, endpoint_id, self._means.holder, 0)
 
     async def _look(self) -> None:
@@ -91,5 +91,5 @@ class Senders:
             await sender.run()
         except LostError:
             log.info("endpoint.lost", endpoint=sender.endpoint.id)
-        except UNAVAILABLE as error:
+        except StorageUnavailableError as error:
             log.warning("endpoint.interrupted", endpoint=sender.endpoint.id, error=repr(error))

@@ -11,7 +11,8 @@ import structlog
 
 from mirror.outgoing.client import OutgoingClient
 from mirror.settings import Settings
-from mirror.storage.connection import UNAVAILABLE, connect
+from mirror.storage.connection import connect
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
 from mirror.tasks import end
@@ -41,7 +42,7 @@ async def keep_sending(settings: Settings, redis_url: str, name: str, clock: Red
     finally:
         await end(running)
         await client.close()
-        with suppress(*UNAVAILABLE):
+        with suppress(StorageUnavailableError):
             await store.close()
 
 
@@ -51,7 +52,7 @@ async def _run(store: Store, senders: Senders) -> None:
             # Senders read the clock without waiting.
             await store.now()
             await senders.run()
-        except UNAVAILABLE:
+        except StorageUnavailableError:
             await asyncio.sleep(_PAUSE_S)
         except Exception:
             log.exception("endpoints.failed")

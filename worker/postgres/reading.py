@@ -27,7 +27,7 @@ async def reflect(
 ) -> Reflection:
     """Work out what is to be written of reviews, of which `known` is written; of those in `anew`, all of it.
 
-    What cannot be read of a review leaves its rows as they are. Raises one of `connection.UNAVAILABLE`.
+    What cannot be read of a review leaves its rows as they are.
     """
     rows: list[Rows] = []
     gone: list[int] = []

@@ -19,7 +19,7 @@ from mirror.domain.changes import Certainty
 from mirror.domain.feed import REPLAYED, CursorExpiredError, Position
 from mirror.postgres.database import Database, LostError, Place, SinkError
 from mirror.storage import feed, keys, reads, sink
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.sink import SinkState
 from mirror.storage.store import Store
 from worker.postgres.reading import reflect
@@ -58,14 +58,14 @@ class PostgresSink:
                 await self._session()
             except SinkError as error:
                 log.error("postgres.stopped", reason=str(error))  # noqa: TRY400 - no code of ours failed
-                with suppress(*UNAVAILABLE):
+                with suppress(StorageUnavailableError):
                     await self._tell("stopped", error=str(error))
                 return
             except LostError:
                 continue
             except psycopg.Error as error:
                 await self._failed(described(error))
-            except UNAVAILABLE as error:
+            except StorageUnavailableError as error:
                 log.warning("postgres.interrupted", error=repr(error))
                 await asyncio.sleep(FIRST_BACKOFF_S)
 
@@ -175,7 +175,7 @@ class PostgresSink:
     async def _failed(self, error: str) -> None:
         delay = self._backoff * random.uniform(0.5, 1.5)  # noqa: S311 - spreads retries, hides nothing
         self._backoff = min(2 * self._backoff, LAST_BACKOFF_S)
-        with suppress(*UNAVAILABLE):
+        with suppress(StorageUnavailableError):
             if not self._failing_since:
                 self._failing_since = await self._store.now()
                 log.warning("postgres.failing", error=error)

@@ -6,13 +6,13 @@ import sys
 from typing import Any
 
 import pytest
-from redis.exceptions import ResponseError
 
 from mirror.cli import forget, forget_files
 from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.inbox import make_delivery_id
 from mirror.settings import Settings
 from mirror.storage import dead_letters, forgetting, inbox, reads
+from mirror.storage.errors import CommandRefusedError
 from mirror.storage.store import Store
 from tests.conftest import running_worker
 from tests.mirror.cli.test_asking import Terminal
@@ -93,8 +93,8 @@ async def test_a_server_that_will_not_rewrite_its_append_only_file_is_named(
 
     async def refuse(*arguments: Any, **options: Any) -> Any:
         if arguments[0] == "BGREWRITEAOF":
-            raise ResponseError(problem)
-        return await execute(*arguments, **options)  # type: ignore[no-untyped-call]
+            raise CommandRefusedError(problem)
+        return await execute(*arguments, **options)
 
     monkeypatch.setattr(store.redis, "execute_command", refuse)
     monkeypatch.setattr(forget_files, "PATIENCE_S", 0.1)

@@ -6,7 +6,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-import redis.exceptions
 from structlog.testing import capture_logs
 
 from mirror.domain.record import DEFAULT_WINDOWS
@@ -14,6 +13,7 @@ from mirror.partoo.api import PartooApi, Patience
 from mirror.partoo.limiter import Limiter
 from mirror.settings import Settings
 from mirror.storage import reconciliation
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 from tests.conftest import running_worker
 from tests.mirror.reconciliation.support import QUICK, RATE, Partoo, StartPartoo, drain, mirrored, record, reviews
@@ -82,13 +82,13 @@ async def test_a_plan_of_which_no_job_came_is_made_again(
     partoo = await start_partoo()
 
     async def fail(*_arguments: Any, **_options: Any) -> None:
-        raise redis.exceptions.ConnectionError
+        raise StorageUnavailableError
 
     async with aiohttp.ClientSession() as session:
         reconciler = Reconciler(store, PartooApi(session, partoo.url, "k", Limiter(store, RATE)), DEFAULT_WINDOWS)
         with monkeypatch.context() as broken:
             broken.setattr(store.redis, "enqueue_job", fail)
-            with pytest.raises(redis.exceptions.ConnectionError):
+            with pytest.raises(StorageUnavailableError):
                 await reconciler.plan()
         await reconciler.plan()
     assert await store.redis.zcard("arq:queue") == 1

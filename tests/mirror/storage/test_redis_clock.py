@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis.exceptions
 from structlog.testing import capture_logs
 
 from mirror.clock import now_ms
 from mirror.storage import keys
-from mirror.storage.connection import UNAVAILABLE
+from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.redis_clock import Reading, better, skew_problem
 from mirror.storage.server import in_ms
 from mirror.storage.store import Store
@@ -67,12 +66,12 @@ async def test_all_who_wait_learn_that_redis_is_away_and_it_is_asked_again_later
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail() -> Any:
-        raise redis.exceptions.ConnectionError
+        raise StorageUnavailableError
 
     with monkeypatch.context() as broken:
         broken.setattr(store.redis, "time", fail)
         answers = await asyncio.gather(*(store.now() for _ in range(3)), return_exceptions=True)
-    assert all(isinstance(answer, UNAVAILABLE) for answer in answers)
+    assert all(isinstance(answer, StorageUnavailableError) for answer in answers)
     assert abs(await store.now() - await redis_time(store)) < 100
 
 
