@@ -46,6 +46,10 @@ class Pin:
         self.hashes = 0
 
 
+# What a Python newer than this one may have in its standard library: compression.zstd since 3.14.
+LATER_STDLIB = {"compression"}
+
+
 def pins(text: str) -> list[Pin]:
     """Read a requirements file. Raises ValueError for a line that is neither a pin, one of its hashes nor a comment."""
     found: list[Pin] = []
@@ -77,7 +81,7 @@ def imported() -> list[set[str]]:
     """
     packages = _packages()
     modules = {name for path in _sources() for name in _imports(ast.parse(path.read_text()))}
-    outside = modules - set(sys.stdlib_module_names) - set(RUNTIME)
+    outside = modules - set(sys.stdlib_module_names) - LATER_STDLIB - set(RUNTIME)
     return [{canonicalize_name(package) for package in packages.get(module, [module])} for module in sorted(outside)]
 
 
