@@ -11,7 +11,7 @@ BENCH_READY := $(VENV_BENCH)/.ready
 VENV_AUDIT := .venv-audit
 AUDIT_READY := $(VENV_AUDIT)/.ready
 # What may run beside the bare mirror; see pyproject.toml.
-EXTRAS := parquet postgres
+EXTRAS := otel parquet postgres sentry
 SOURCES := service worker mirror tools tests
 
 help: ## what there is to make
@@ -82,9 +82,9 @@ lock: $(READY) ## compile requirements*.txt from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
 		--extra postgres pyproject.toml -o requirements-postgres.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
-		$(foreach extra,$(EXTRAS),--extra $(extra)) -c requirements.txt pyproject.toml -o requirements-extras.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
 		--extra dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
+		$(foreach extra,$(EXTRAS),--extra $(extra)) -c requirements-dev.txt pyproject.toml -o requirements-extras.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
 		--extra bench pyproject.toml -o requirements-bench.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \

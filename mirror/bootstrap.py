@@ -17,6 +17,7 @@ from mirror.settings import Settings, SettingsError, load
 from mirror.stopping import stop_signals
 from mirror.storage.embedded import EmbeddedRedisError, embedded_redis
 from mirror.storage.errors import is_outage
+from mirror.telemetry import log_processors
 
 EXIT_FAILED = 1
 EXIT_MISCONFIGURED = 2
@@ -49,7 +50,7 @@ def run(main: Callable[[Settings, str], Coroutine[None, None, int]], *, logging:
     try:
         settings = load(os.environ)
         if logging:
-            logs.configure(settings)
+            logs.configure(settings, processors=log_processors(settings))
             for hint in misspelt.hints(os.environ):
                 log.warning("settings.misspelt", reason=str(hint))
         if settings.redis_url is None and logging:

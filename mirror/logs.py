@@ -6,7 +6,7 @@ Whatever logs through the standard library (arq, aiohttp, asyncio) comes out in 
 import asyncio
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO, TextIO
 
@@ -29,13 +29,13 @@ _LEVELS = {"exception": "error", "warn": "warning"}
 _IDENTITY = frozenset({"timestamp", "level", "event", "delivery_id", "review_id", "request_id", "job_id", "version"})
 
 
-def configure(settings: Settings, stream: TextIO | None = None) -> None:
-    """Set up logging for the whole process; `stream` is stdout unless given."""
+def configure(settings: Settings, stream: TextIO | None = None, processors: Sequence[Processor] = ()) -> None:
+    """Set up logging for the whole process; `stream` is stdout unless given. Each line passes `processors` as well."""
     stream = sys.stdout if stream is None else stream
     tolerate(stream)
     console = (settings.log_format or ("console" if stream.isatty() else "json")) == "console"
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    shared: list[Processor] = [structlog.contextvars.merge_contextvars, stamp]
+    shared: list[Processor] = [structlog.contextvars.merge_contextvars, stamp, *processors]
     if not console:
         shared.append(_format_exception)
     render_console = make_console_renderer(colours=stream.isatty())

@@ -77,6 +77,18 @@ def url(text: str) -> str:
     return text
 
 
+def sentry_dsn(text: str) -> str:
+    """Read where Sentry takes errors: https://KEY@HOST/PROJECT. Raises ValueError, which repeats no key."""
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in {"https", "http"} and parts.username and parts.hostname and parts.path.strip("/")
+    except ValueError:
+        sound = None
+    if not sound or re.search(r"\s", text):
+        raise ValueError("must be a DSN as Sentry shows it: https://KEY@HOST/PROJECT")
+    return text
+
+
 def postgres_url(text: str) -> str:
     """Read the URL of a Postgres database; libpq reads its options. Raises ValueError, which repeats no password."""
     try:

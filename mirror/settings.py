@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     incident_share: float
     web_concurrency: int
     worker_max_jobs: int
+    otel_exporter_otlp_endpoint: str | None
+    sentry_dsn: str | None
 
     def __repr__(self) -> str:
         """Show no value: what shows variables, a traceback or a debugger's log, would show secrets."""

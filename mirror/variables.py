@@ -207,4 +207,17 @@ VARIABLES = (
         "WEB_CONCURRENCY", "1", parsing.number(1, 64), "Web processes that share the port. Heroku sets it by dyno size."
     ),
     Variable("WORKER_MAX_JOBS", "10", parsing.number(1, 1000), "arq jobs that one worker runs side by side."),
+    Variable(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        parsing.url,
+        "Where traces go, by OTLP over HTTP, such as http://localhost:4318. The other OTEL_* variables hold too. "
+        "Empty: no traces.",
+    ),
+    Variable(
+        "SENTRY_DSN",
+        "",
+        parsing.sentry_dsn,
+        "Sentry project that is told of errors, by their type and place alone. Empty: nobody is told.",
+    ),
 )

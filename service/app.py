@@ -1,9 +1,10 @@
 """Wiring of the web process: routes, background loops, and what the handlers share."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -35,6 +36,9 @@ from service.webhook.metrics_buffer import MetricsBuffer
 from service.webhook.outcomes import Outcomes
 from service.webhook.worker_notifier import WorkerNotifier
 
+if TYPE_CHECKING:
+    from mirror.telemetry.tracing import Tracing
+
 # One for the write under way, one for nudges and dead letters; the other connections are for reading.
 STORE_CONNECTIONS = 2
 # For health, memory, counts and failed attempts, so that no number of readers makes Redis look as if it did not answer.
@@ -42,8 +46,8 @@ STORE_CONNECTIONS = 2
 WATCH_CONNECTIONS = 1
 
 
-def make_app(settings: Settings, redis_url: str) -> web.Application:
-    """Build the application; it connects to Redis when it is first asked to.
+def make_app(settings: Settings, redis_url: str, tracing: "Tracing | None" = None) -> web.Application:
+    """Build the application; it connects to Redis when it is first asked to. `tracing` is closed with it.
 
     Raises SettingsError if the URL of Redis cannot be used.
     """
@@ -64,8 +68,9 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
     probe = WriteProbe(store, ProbeLog())
     failed_attempts = FailedAttempts(watch_store, settings.redelivery_window)
     metrics_buffer = MetricsBuffer(watch_store)
-    outcomes = Outcomes(metrics_buffer, failed_attempts)
-    batch_writer = BatchWriter(store, notifier, memory_guard, outcomes.accepted)
+    make_outcomes, make_writer = _steps(tracing)
+    outcomes = make_outcomes(metrics_buffer, failed_attempts)
+    batch_writer = make_writer(store, notifier, memory_guard, outcomes.accepted)
     intake = Intake(settings.partoo_public_keys, batch_writer.add, failed_attempts.first_attempt)
     webhook = Webhook(settings.partoo_webhook_secret, store, memory_guard, intake, outcomes)
     app[SETTINGS] = settings
@@ -97,9 +102,20 @@ def make_app(settings: Settings, redis_url: str) -> web.Application:
         for each in {store, read_store, watch_store, console_store}:
             with suppress(StorageUnavailableError):
                 await each.close()
+        if tracing is not None:
+            await tracing.close()
 
     app.cleanup_ctx.append(background)
     return app
+
+
+def _steps(tracing: "Tracing | None") -> tuple[Callable[..., Outcomes], Callable[..., BatchWriter]]:
+    """Choose the steps that write spans only where these are wanted: the others know nothing of it, and pay nothing."""
+    if tracing is None:
+        return Outcomes, BatchWriter
+    from service.webhook.traced import TracedBatchWriter, TracedOutcomes  # noqa: PLC0415 - an extra
+
+    return partial(TracedOutcomes, tracing), partial(TracedBatchWriter, tracing)
 
 
 def _setup_routes(app: web.Application, webhook: Webhook) -> None:

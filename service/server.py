@@ -10,6 +10,7 @@ from aiohttp import web
 from mirror.bootstrap import tune_gc
 from mirror.settings import Settings
 from mirror.stopping import on_stop
+from mirror.telemetry import start_tracing
 from service.app import make_app
 from service.app_keys import FEED_RING, FEED_TAIL
 from service.in_flight import IN_FLIGHT
@@ -41,7 +42,7 @@ async def serve(settings: Settings, redis_url: str, *, share_port: bool = False)
     """Serve until told to stop; returns the exit status. `share_port` lets other processes listen beside this."""
     stop = asyncio.Event()
     on_stop(stop.set)
-    app = make_app(settings, redis_url)
+    app = make_app(settings, redis_url, start_tracing(settings))
     runner = Runner(app, **RUNNER_OPTIONS)
     watching = asyncio.create_task(_stop_without_parent(stop)) if share_port else None
     await runner.setup()

@@ -16,6 +16,7 @@ from mirror.settings import Settings
 from mirror.storage.connection import connect
 from mirror.storage.embedded import embedded_redis
 from mirror.storage.store import Store
+from mirror.telemetry.tracing import Tracing
 from service.app import make_app
 from service.protocol import Runner
 from service.server import RUNNER_OPTIONS
@@ -55,7 +56,7 @@ async def store(settings: Settings, redis_url: str) -> AsyncIterator[Store]:
     await store.close()
 
 
-class _Server(TestServer):
+class Server(TestServer):
     """A test server that runs the application as production does; aiohttp's own has options of its own."""
 
     async def _make_runner(self, **_kwargs: Any) -> Runner:
@@ -68,7 +69,7 @@ def start_service(redis_url: str, aiohttp_client: AiohttpClient) -> StartService
 
     async def start(url: str = redis_url, **variables: str) -> Client:
         app = make_app(make_settings(**variables), url)
-        return await aiohttp_client(_Server(app, host="127.0.0.1"))
+        return await aiohttp_client(Server(app, host="127.0.0.1"))
 
     return start
 
@@ -79,9 +80,11 @@ async def service(start_service: StartService) -> Client:
 
 
 @asynccontextmanager
-async def running_worker(settings: Settings, url: str, name: str = "a-worker") -> AsyncIterator["asyncio.Task[None]"]:
+async def running_worker(
+    settings: Settings, url: str, name: str = "a-worker", tracing: Tracing | None = None
+) -> AsyncIterator["asyncio.Task[None]"]:
     stop = asyncio.Event()
-    task = asyncio.create_task(supervisor.supervise(settings, url, name, stop))
+    task = asyncio.create_task(supervisor.supervise(settings, url, name, stop, tracing))
     try:
         yield task
     finally:

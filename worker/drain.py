@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
@@ -77,19 +78,22 @@ class Drainer:
         return True
 
     async def _drain(self, deadline: float) -> bool:
-        while claims := await inbox.claim(self._store):
+        while claims := await self._claim():
             for batch in inbox.batches(claims):
                 await self._apply(batch)
             if self._stopping or time.monotonic() > deadline:
                 return False
         return True
 
+    async def _claim(self) -> list[inbox.Claim]:
+        return await inbox.claim(self._store)
+
     async def _apply(self, claims: list[inbox.Claim]) -> None:
         commits = await self._decide(claims)
         if not commits:
             return
         now = await self._store.now()
-        answers = await commit(self._store, commits, now, await self._kept_for(), self._policy.thresholds)
+        answers = await self._commit(commits, now)
         for one, answer in zip(commits, answers, strict=True):
             if answer is True:
                 self._asks = self._asks or one.verification.asks
@@ -99,6 +103,9 @@ class Drainer:
                 log.debug("drain.conflict", review_id=one.review_id)
             else:
                 log.error("drain.commit_failed", review_id=one.review_id, error=answer)
+
+    async def _commit(self, commits: Sequence[Commit], now: int) -> list[bool | str]:
+        return await commit(self._store, commits, now, await self._kept_for(), self._policy.thresholds)
 
     async def _kept_for(self) -> int:
         """Tell for how long raw deliveries are to be kept, in ms: not at all where memory stays scarce without them."""

@@ -10,9 +10,11 @@ import os
 import random
 import secrets
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
@@ -20,6 +22,7 @@ import structlog
 from arq.worker import Worker
 
 from mirror.bootstrap import tune_gc
+from mirror.outgoing.client import OutgoingClient
 from mirror.partoo.api import PartooApi
 from mirror.partoo.limiter import Limiter
 from mirror.settings import Settings, SettingsError
@@ -31,6 +34,7 @@ from mirror.storage.probe import ProbeLog, WriteProbe
 from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
 from mirror.tasks import end
+from mirror.telemetry import start_tracing
 from worker.deciding import Policy
 from worker.drain import Drainer
 from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
@@ -38,6 +42,9 @@ from worker.outgoing.sending import connections, keep_sending
 from worker.reconciliation import Reconciler
 from worker.silence import SilenceWatch
 from worker.verification import Verifier
+
+if TYPE_CHECKING:
+    from mirror.telemetry.tracing import Tracing
 
 # Running jobs may end by themselves for this long after SIGTERM; Heroku kills after 30 s.
 STOP_TIMEOUT_S = 15.0
@@ -56,6 +63,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
     probe_log: ProbeLog
     clock: RedisClock
+    tracing: "Tracing | None" = None
 
 
 async def run(settings: Settings, redis_url: str) -> int:
@@ -66,7 +74,10 @@ async def run(settings: Settings, redis_url: str) -> int:
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
     tune_gc()
     log.info("worker.started", worker=name)
-    await supervise(settings, redis_url, name, stop)
+    tracing = start_tracing(settings)
+    await supervise(settings, redis_url, name, stop, tracing)
+    if tracing is not None:
+        await tracing.close()
     log.info("worker.stopped", worker=name)
     return 0
 
@@ -76,10 +87,15 @@ def _check_postgres(settings: Settings) -> None:
         raise SettingsError("DATABASE_URL", "is set, but psycopg is missing: pip install -r requirements-postgres.txt")
 
 
-async def supervise(settings: Settings, redis_url: str, name: str, stop: asyncio.Event) -> None:
+async def supervise(
+    settings: Settings, redis_url: str, name: str, stop: asyncio.Event, tracing: "Tracing | None" = None
+) -> None:
     """Run one arq worker after the other, and the senders of webhooks beside them, until `stop` is set."""
-    kept = _Kept(ProbeLog(), RedisClock())
-    sending = asyncio.create_task(keep_sending(settings, redis_url, name, kept.clock, stop))
+    kept = _Kept(ProbeLog(), RedisClock(), tracing)
+    _, make_client = _traceable(tracing)
+    client = make_client(allow_private=settings.outgoing_allow_private)
+    sending_store = Store(connect(settings, redis_url, connections(settings)), kept.clock)
+    sending = asyncio.create_task(keep_sending(sending_store, client, name, stop))
     try:
         await _supervise(settings, redis_url, name, stop, kept)
         await sending
@@ -114,7 +130,8 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
         await _look(store, probe)
     session = aiohttp.ClientSession()
     verifier = _verifier(settings, store, session)
-    drainer = Drainer(store, _policy(settings))
+    make_drainer, _ = _traceable(kept.tracing)
+    drainer = make_drainer(store, _policy(settings))
     reconciler = None if verifier is None else Reconciler(store, verifier.api, settings.windows)
     ctx = {
         "store": store,
@@ -149,6 +166,15 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
             await workers.leave(store, name)
         with suppress(StorageUnavailableError):
             await store.close()
+
+
+def _traceable(tracing: "Tracing | None") -> tuple[Callable[..., Drainer], Callable[..., OutgoingClient]]:
+    """Choose what writes spans only where these are wanted."""
+    if tracing is None:
+        return Drainer, OutgoingClient
+    from worker.traced import TracedClient, TracedDrainer  # noqa: PLC0415 - an extra
+
+    return partial(TracedDrainer, tracing), partial(TracedClient, tracing)
 
 
 async def _make_room(settings: Settings, redis_url: str, clock: RedisClock) -> None:

@@ -17,8 +17,8 @@ from mirror.storage import erased_files, forgetting, keys
 from mirror.storage.connection import connect
 from mirror.storage.frames import DICTIONARIES, DICTIONARY
 from mirror.storage.store import Store
+from tests.commands import mirror as run
 from tests.conftest import StartService
-from tests.mirror.cli.test_cli import mirror as run
 from tests.mirror.mirrored import drain, mirror
 from tests.process.processes import RedisServer
 from tests.support import make_review, wait_until

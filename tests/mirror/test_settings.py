@@ -62,8 +62,18 @@ BAD = {
     "INCIDENT_SHARE": ["1", "0.01", "101%", "-1%", "1 %", "%", "1.%", ".5%", "1,5%", "100.001%", "NaN%", "\u0661%"],
     "WEB_CONCURRENCY": ["0", "65", "-1", "two"],
     "WORKER_MAX_JOBS": ["0", "1001", "-1", "two"],
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ["localhost:4318", "grpc://localhost:4317", "http://"],
+    "SENTRY_DSN": ["https://sentry.example/1", "https://key@sentry.example", "https://key@sentry.example/ 1", "key@1"],
 }
-SECRETS = ["REDIS_URL", "DATABASE_URL", "PARTOO_PUBLIC_KEYS", "PARTOO_WEBHOOK_SECRET", "PARTOO_API_KEY", "API_TOKEN"]
+SECRETS = [
+    "REDIS_URL",
+    "DATABASE_URL",
+    "PARTOO_PUBLIC_KEYS",
+    "PARTOO_WEBHOOK_SECRET",
+    "PARTOO_API_KEY",
+    "API_TOKEN",
+    "SENTRY_DSN",
+]
 
 
 def refusal(environ: dict[str, str]) -> SettingsError:
@@ -110,6 +120,8 @@ def test_without_any_variable_the_defaults_are_those_of_the_contract() -> None:
         incident_share=0.01,
         web_concurrency=1,
         worker_max_jobs=10,
+        otel_exporter_otlp_endpoint=None,
+        sentry_dsn=None,
     )
 
 

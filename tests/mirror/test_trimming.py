@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 from mirror.clock import iso, now_ms
 from mirror.storage import keys, reads, trimming
 from mirror.storage.store import Store
+from tests.commands import mirror as run
 from tests.corrupt import BAD_RECORDS
-from tests.mirror.cli.test_cli import mirror as run
 from tests.mirror.mirrored import DAY, HOUR, mirror
 from tests.support import READ, Client, make_review
 from worker import trimming as job

@@ -13,8 +13,8 @@ from redis._parsers import BaseParser
 
 from mirror.storage import probe
 from mirror.storage.refusals import own_words
+from tests.commands import mirror
 from tests.conftest import StartService, running_worker
-from tests.mirror.cli.test_cli import mirror
 from tests.process import processes
 from tests.service.conftest import Log, OwnRedis
 from tests.support import Client, make_body, make_review, make_settings, send, wait_until

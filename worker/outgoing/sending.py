@@ -11,9 +11,7 @@ import structlog
 
 from mirror.outgoing.client import OutgoingClient
 from mirror.settings import Settings
-from mirror.storage.connection import connect
 from mirror.storage.errors import StorageUnavailableError
-from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
 from mirror.tasks import end
 from worker.outgoing.senders import Senders
@@ -30,11 +28,9 @@ def connections(settings: Settings) -> int:
     return min(CONNECTIONS, settings.redis_max_connections - 2)
 
 
-async def keep_sending(settings: Settings, redis_url: str, name: str, clock: RedisClock, stop: asyncio.Event) -> None:
-    """Send until told to stop; what is on its way then may end."""
-    store = Store(connect(settings, redis_url, connections(settings)), clock)
-    client = OutgoingClient(allow_private=settings.outgoing_allow_private)
-    senders = Senders(store, client, name, clock.read)
+async def keep_sending(store: Store, client: OutgoingClient, name: str, stop: asyncio.Event) -> None:
+    """Send until told to stop; what is on its way then may end. Closes `store` and `client`."""
+    senders = Senders(store, client, name, store.clock.read)
     running = asyncio.create_task(_run(store, senders))
     try:
         await stop.wait()

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +23,9 @@ from mirror.storage.decoding import decode_record
 from mirror.storage.embedded import embedded_redis
 from mirror.storage.inbox_entries import decode_entry
 from mirror.storage.store import Store
+from tests.commands import mirror
 from tests.mirror.domain.stories import after_grace
-from tests.process.processes import environment, redis_server
+from tests.process.processes import redis_server
 from tests.support import make_body, make_deletion, make_review
 from tools.simulator.api import ApiOptions, FixedReviews, make_api
 
@@ -36,18 +35,6 @@ EDITED = REVIEW | {
     "tags": [{"id": 26, "label": "till", "color": "#808080"}],
     "update_date": "2025-09-05T00:00:00Z",
 }
-
-
-def mirror(redis_url: str, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "mirror", *arguments]
-    return subprocess.run(
-        command,
-        env=environment(redis_url, COLUMNS="120", **variables),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
 
 
 async def apply(store: Store, *reviews: dict[str, Any], gap_ms: int = 0, known: bool = False) -> None:

@@ -10,7 +10,7 @@ from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.inbox import make_delivery_id
 from mirror.storage import dead_letters, inbox, keys
 from mirror.storage.store import Store
-from tests.mirror.cli.test_cli import mirror
+from tests.commands import mirror
 from tests.mirror.mirrored import accept, drain
 from tests.support import make_body, make_review
 

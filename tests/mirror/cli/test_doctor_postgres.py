@@ -13,7 +13,7 @@ from mirror.storage import keys, sink
 from mirror.storage.sink import SinkState
 from mirror.storage.store import Store
 from service.api.fleet_metrics import Snapshot, fleet_metrics
-from tests.mirror.cli.test_cli import mirror
+from tests.commands import mirror
 from tests.postgres_support import query
 from tests.support import make_settings
 

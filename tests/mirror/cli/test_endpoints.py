@@ -12,7 +12,7 @@ from mirror.domain.feed import BEGINNING
 from mirror.domain.outgoing import Answer, Endpoint, Item, State
 from mirror.storage import endpoints, keys
 from mirror.storage.store import Store
-from tests.mirror.cli.test_cli import mirror as command
+from tests.commands import mirror as command
 from tests.mirror.mirrored import mirror
 from tests.support import make_review
 from tests.worker.outgoing.support import receiving

@@ -16,7 +16,7 @@ from mirror.storage.store import Store
 from mirror.transfer.exporting import everything
 from mirror.transfer.importing import write
 from mirror.transfer.lines import encode
-from tests.mirror.cli.test_cli import mirror as command
+from tests.commands import mirror as command
 from tests.mirror.mirrored import DAY, accept, drain, mirror
 from tests.support import make_body, make_deletion, make_review
 from worker.deciding import Policy

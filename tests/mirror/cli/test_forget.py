@@ -14,9 +14,9 @@ from mirror.settings import Settings
 from mirror.storage import dead_letters, forgetting, inbox, reads
 from mirror.storage.errors import CommandRefusedError
 from mirror.storage.store import Store
+from tests.commands import mirror as run
 from tests.conftest import running_worker
 from tests.mirror.cli.test_asking import Terminal
-from tests.mirror.cli.test_cli import mirror as run
 from tests.mirror.mirrored import drain, mirror
 from tests.support import READ, Client, make_review
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from mirror.storage.store import Store
-from tests.mirror.cli.test_cli import mirror as command
+from tests.commands import mirror as command
 from tests.mirror.mirrored import DAY, mirror
 from tests.support import make_deletion, make_review
 

@@ -6,7 +6,7 @@ from mirror.domain.changes import Kind
 from mirror.storage import keys
 from mirror.storage.frames import decompress
 from mirror.storage.store import Store
-from tests.mirror.cli.test_cli import mirror as run
+from tests.commands import mirror as run
 from tests.mirror.mirrored import mirror
 from tests.support import make_deletion, make_review
 

@@ -2,7 +2,7 @@ import json
 
 from mirror.storage import keys
 from mirror.storage.store import Store
-from tests.mirror.cli.test_cli import mirror as run
+from tests.commands import mirror as run
 from tests.mirror.mirrored import mirror
 from tests.support import make_review
 

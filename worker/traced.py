@@ -1,0 +1,84 @@
+"""The drain and the outgoing client that write spans, used in place of the plain ones where tracing is on."""
+
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import Any
+
+from mirror.domain.changes import Source
+from mirror.domain.outgoing import Answer, Endpoint
+from mirror.events import CloudEvent
+from mirror.outgoing.client import OutgoingClient
+from mirror.storage.commit import Commit
+from mirror.storage.inbox import Claim
+from mirror.telemetry.tracing import Tracing
+from worker.drain import Drainer
+
+# When the claim that this task works on began and ended, and when the batch of it did that is under way; in ns since
+# 1970 UTC.
+_CLAIMED: ContextVar[tuple[int, int]] = ContextVar("claimed")
+_BATCH: ContextVar[int] = ContextVar("batch")
+_SUCCESS = range(200, 300)
+
+
+class TracedDrainer(Drainer):
+    """Writes the span of each batch, and that of each delivery that was applied."""
+
+    def __init__(self, tracing: Tracing, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._tracing = tracing
+
+    async def _claim(self) -> list[Claim]:
+        begin = time.time_ns()
+        claims = await super()._claim()
+        _CLAIMED.set((begin, time.time_ns()))
+        return claims
+
+    async def _apply(self, claims: list[Claim]) -> None:
+        _BATCH.set(time.time_ns())
+        await super()._apply(claims)
+
+    async def _commit(self, commits: Sequence[Commit], now: int) -> list[bool | str]:
+        claiming, claimed = _CLAIMED.get()
+        committing = time.time_ns()
+        answers = await super()._commit(commits, now)
+        end = time.time_ns()
+        written = [one for one, answer in zip(commits, answers, strict=True) if answer is True]
+        ids = [decision.delivery.delivery_id for one in written for decision in one.settled.decisions]
+        steps = [("claim", claiming, claimed), ("decide", _BATCH.get(), committing), ("commit", committing, end)]
+        batch = self._tracing.batch("apply batch", (claiming, end), ids, steps)
+        for one in written:
+            for decision in one.settled.decisions:
+                delivery = decision.delivery
+                attributes = {
+                    "reviewmirror.outcome": decision.outcome,
+                    "reviewmirror.certainty": decision.certainty.value,
+                    "reviewmirror.source": delivery.source.value,
+                    "reviewmirror.delivery_id": delivery.delivery_id,
+                    "reviewmirror.review_id": str(one.review_id),
+                }
+                requested = delivery.source is Source.WEBHOOK
+                self._tracing.applied(delivery.delivery_id, (claiming, end), attributes, batch, requested=requested)
+        return answers
+
+
+class TracedClient(OutgoingClient):
+    """Writes the span of each outgoing webhook, in the trace of the delivery that it tells of."""
+
+    def __init__(self, tracing: Tracing, **options: Any) -> None:
+        super().__init__(**options)
+        self._tracing = tracing
+
+    async def post(self, endpoint: Endpoint, event: CloudEvent, now: int) -> Answer:
+        begin = time.time_ns()
+        answer = await super().post(endpoint, event, now)
+        # The endpoint's URL may hold a secret.
+        attributes: dict[str, str | int] = {
+            "http.request.method": "POST",
+            "http.response.status_code": answer.status,
+            "reviewmirror.endpoint": endpoint.id,
+            "reviewmirror.event": event.id,
+        }
+        delivery_id = event.data.get("delivery_id") or ""
+        self._tracing.sent(delivery_id, begin, attributes, failed=answer.status not in _SUCCESS)
+        return answer
