@@ -1,6 +1,6 @@
 # Each target sets up what it needs: a Python from 3.11 to 3.14 with venv is all it asks of the machine.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check coverage audit bench faithful torture format lock clean
+.PHONY: help setup demo run screenshots test check coverage audit bench faithful torture format lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -15,7 +15,7 @@ EXTRAS := otel parquet postgres sentry
 SOURCES := service worker mirror tools tests
 
 help: ## what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 setup: $(READY) ## a virtual environment in .venv with everything pinned in requirements-dev.txt
 
@@ -32,6 +32,9 @@ demo: $(READY) ## the main job end to end on an embedded Redis, then exit
 
 run: $(READY) ## web, worker and Redis on port 8080, staying until Ctrl-C; data is kept in data/
 	@$(BIN)/python -m tools.dev run
+
+screenshots: $(READY) ## pictures of the console for the documents, from made-up reviews; needs chromium
+	@$(BIN)/python -m tools.dev screenshots
 
 test: $(READY) ## the tests
 	@$(BIN)/python -m pytest -n auto

@@ -35,6 +35,10 @@ _ALWAYS = {
 _FIRST = "It was the first news of this review, so it cannot be a late copy of anything mirrored before."
 _LISTED = "Partoo's own listing showed it so."
 _UNPROVEN = "Neither a clock in it nor the time since the last delivery proves that it is news."
+_PROVEN_DELETION = (
+    "Its delete_date lies after the last delivery about the review, or so much time had passed since that one "
+    "(LATE_WINDOW) that it cannot be a late copy."
+)
 _PROVEN = (
     "A clock in it is newer than all that was known, or so much time had passed since the last delivery (LATE_WINDOW) "
     "that it cannot be a late copy."
@@ -78,7 +82,7 @@ def rule(change: Change) -> str:
         return _UNPROVEN + _APPLIED
     if change.source in (Source.VERIFICATION, Source.RECONCILIATION):
         return _LISTED
-    return _FIRST if change.kind is Kind.FIRST_SEEN else _PROVEN
+    return {Kind.FIRST_SEEN: _FIRST, Kind.VANISHED: _PROVEN_DELETION}.get(change.kind, _PROVEN)
 
 
 def _ambiguous(change: Change) -> str:

@@ -11,7 +11,7 @@ from aiohttp import web
 from mirror.clock import iso
 from mirror.domain.absences import Counts
 from mirror.domain.durations import quantiles
-from mirror.domain.incidents import Incident, business_scope
+from mirror.domain.incidents import Incident, business_scope, partner_scope
 from mirror.domain.ratings import Point, Ratings, Track, series
 from mirror.domain.review import MAX_FILTER_CHARS
 from mirror.storage import absences, incidents, ratings
@@ -72,7 +72,7 @@ async def show_business(visit: Visit) -> Page:
     found = [track async for piece in ratings.tracks(visit.store, business_id) for track in piece]
     (counts,), own, progress = await asyncio.gather(
         absences.counts(visit.store, [business_scope(business_id)]),
-        _incidents(visit, business_id),
+        _incidents(visit, business_id, {track.partner for track in found}),
         ratings.progress(visit.store),
     )
     points = _moments(business_id, found, _times(visit.now, length, step))
@@ -139,10 +139,11 @@ def _moments(business_id: str, tracks: Sequence[Track], times: Sequence[int]) ->
     ]
 
 
-async def _incidents(visit: Visit, business_id: str) -> list[Incident]:
-    wanted = {"business_id": business_id}
+async def _incidents(visit: Visit, business_id: str, partners: set[str]) -> list[Incident]:
+    """Read the incidents of a business, and those of its partners: these may have taken reviews of it too."""
+    scopes = {business_scope(business_id), *map(partner_scope, partners)}
     found = await incidents.page(visit.store, 0, _CLOSED_LOOKED_AT)
-    return [one for one in found if one.of == wanted]
+    return [one for one in found if one.scope in scopes]
 
 
 def _returned_after(counts: Counts) -> dict[str, float | None]:

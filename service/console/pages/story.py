@@ -75,13 +75,16 @@ async def show_story(visit: Visit) -> Page | web.Response:
     end = visit.now if before is None else newest[-1].received_at
     then = await _as_of(visit, review_id, at)
     listed = newest[-SHOWN:]
+    told = record if then is None else then
+    live = told.live_snapshot or told.review
     values |= {
-        "record": record if then is None else then,
+        "record": told,
+        "live": live,
         "at": at,
         "at_text": visit.parameter("at"),
-        "business_id": text_field(record.live_snapshot or record.review, "business_id"),
-        "partner": text_field(record.live_snapshot or record.review, "partner"),
-        "payload": _payload(record if then is None else then),
+        "business_id": text_field(live, "business_id"),
+        "partner": text_field(live, "partner"),
+        "payload": _payload(told),
         "lifeline": draw(newest, record.status if before is None else Status.LIVE, end),
         "told": [_tell(change, first) for change in reversed(listed)],
         "older": None if listed[0].version == newest[0].version and begins else listed[0].version,
