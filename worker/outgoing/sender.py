@@ -33,6 +33,8 @@ READ_STEP = 200
 MAX_IN_MEMORY = 1_000
 MAX_BEHIND = 5_000
 FLUSH_INTERVAL_S = 0.1
+# Clocks may be set: it is looked again so often.
+LONGEST_WAIT_S = 1.0
 # After how long a step that Redis did not let happen is tried again.
 _PAUSE_MS = 500
 _VANISHED, _REAPPEARED, _UPDATED = "vanished", "reappeared", "updated"
@@ -201,7 +203,7 @@ class Sender:
         due = self._backlog.next_at()
         if due is not None and len(self._sending) < max(most, 1):
             wait_s = max(due - now, self._patience.resume_at - now, 20) / 1000
-            self._alarm = asyncio.get_running_loop().call_later(min(wait_s, 1.0), self._pump)
+            self._alarm = asyncio.get_running_loop().call_later(min(wait_s, LONGEST_WAIT_S), self._pump)
 
     def _delivered(self, task: "asyncio.Task[None]") -> None:
         self._sending.discard(task)
