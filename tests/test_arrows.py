@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,26 @@ FORBIDDEN = {
         "tools.accuracy",
         "tools.dev",
     },
+}
+# Rooms within a package. The hot path and the commit know nothing of the rooms that came later.
+ROOMS = {
+    "service.webhook": {"service.api", "service.console", "service.app"},
+    "service.api": {"service.console", "service.app"},
+    "worker.postgres": {"worker.jobs", "worker.drain", "worker.outgoing", "worker.supervisor"},
+    "worker.outgoing": {"worker.jobs", "worker.drain", "worker.postgres", "worker.supervisor"},
+    "mirror.storage": {
+        "mirror.cli",
+        "mirror.outgoing",
+        "mirror.partoo",
+        "mirror.postgres",
+        "mirror.reconciliation",
+        "mirror.transfer",
+    },
+    "mirror.partoo": {"mirror.cli", "mirror.reconciliation"},
+    "mirror.reconciliation": {"mirror.cli"},
+    "mirror.outgoing": {"mirror.cli", "mirror.storage"},
+    "mirror.postgres": {"mirror.cli", "mirror.storage"},
+    "mirror.transfer": {"mirror.cli"},
 }
 # The domain imports nothing that could do I/O, wait, draw lots or tell the time.
 DOMAIN_MAY_IMPORT = {
@@ -107,6 +128,29 @@ def test_no_package_imports_one_that_it_must_not_know(package: str) -> None:
         for path in paths
     }
     assert {name: names for name, names in wrong.items() if names} == {}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_room_imports_one_that_is_built_upon_it(room: str) -> None:
+    paths = sources(room)
+    assert paths
+    wrong = {
+        module_name(path): sorted(name for name in imported_by(path) if within(name, ROOMS[room])) for path in paths
+    }
+    assert {name: names for name, names in wrong.items() if names} == {}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    modules = {
+        module_name(path): path for package in ("service", "worker", "mirror", "tools") for path in sources(package)
+    }
+    graph = {
+        # A package's own docstring is no circle: `from package import module` names the package too.
+        name: {each for each in imported_by(path) & modules.keys() if each != name and not name.startswith(f"{each}.")}
+        for name, path in modules.items()
+    }
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+    assert set(order) == modules.keys()
 
 
 def test_the_domain_imports_nothing_that_does_io_waits_draws_lots_or_tells_the_time() -> None:
