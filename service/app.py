@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mirror.settings import Settings
+from mirror.stopping import cancel_and_wait
 from mirror.storage.connection import connect
 from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.probe import ProbeLog, WriteProbe
 from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
-from mirror.tasks import end
 from service.api import absences, feed, feed_stream, health, metrics, openapi, ratings, reviews
 from service.api.feed_ring import FeedRing
 from service.api.feed_tail import FeedTail
@@ -93,7 +93,7 @@ def make_app(settings: Settings, redis_url: str, tracing: "Tracing | None" = Non
         tasks = [asyncio.create_task(loop) for loop in loops]
         yield
         await batch_writer.close()
-        await end(*tasks)
+        await cancel_and_wait(*tasks)
         await probe.close()
         with suppress(StorageUnavailableError):
             await metrics_buffer.flush()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mirror.domain.incidents import Thresholds
+from mirror.stopping import cancel_and_wait
 from mirror.storage.store import Store
-from mirror.tasks import end
 from tests.postgres_support import is_caught_up, query
 from tests.support import wait_until
 from tests.worker.support import DAY, Mirror
@@ -98,7 +98,7 @@ async def url(store: Store, monkeypatch: pytest.MonkeyPatch, postgres_url: str) 
     await tell(mirror)
     sinking = asyncio.create_task(PostgresSink(store, postgres_url).run())
     await wait_until(lambda: is_caught_up(store, postgres_url))
-    await end(sinking)
+    await cancel_and_wait(sinking)
     return postgres_url
 
 

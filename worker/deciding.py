@@ -9,9 +9,8 @@ from mirror.domain.changes import Source
 from mirror.domain.decisions import UNCHANGED, Asking, Question
 from mirror.domain.inbox import Entry
 from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
-from mirror.domain.record import SCHEMA_VERSION, CorruptError, Windows
+from mirror.domain.record import SCHEMA_VERSION, UNDECODABLE, CorruptError, Windows
 from mirror.domain.settling import Settled, refuse, settle
-from mirror.domain.unreadable import UNREADABLE
 from mirror.storage.commit import NO_VERIFICATION, Commit, Verification
 from mirror.storage.decoding import NewerFormatError, decode_record
 from mirror.storage.failed_attempts import digest
@@ -61,7 +60,7 @@ def decide(claim: Claim, policy: Policy, first_attempts: Mapping[str, int], now:
             return None
         settled = settle(record, entries, policy.windows)
     except Exception as error:  # one review that breaks must not hold up the others
-        corrupt = isinstance(error, UNREADABLE)
+        corrupt = isinstance(error, UNDECODABLE)
         log.exception("drain.review_failed", review_id=claim.review_id, corrupt=corrupt)
         return None
     return _commit(claim.review_id, entries, settled, verification=_verification(settled, policy, now))

@@ -12,7 +12,7 @@ from mirror.storage.commit import Commit, commit
 from mirror.storage.deliveries import RoomMaker
 from mirror.storage.store import Store
 from worker.deciding import Policy, decide, digests
-from worker.story import tell
+from worker.delivery_log import log_outcomes
 from worker.trimming import shorten
 
 # A drain that has worked for this long makes room for arq's other jobs; the next one goes on where it stopped.
@@ -97,7 +97,7 @@ class Drainer:
         for one, answer in zip(commits, answers, strict=True):
             if answer is True:
                 self._asks = self._asks or one.verification.asks
-                tell(one.review_id, one.settled, now, with_text=self._policy.log_text)
+                log_outcomes(one.review_id, one.settled, now, with_text=self._policy.log_text)
                 await shorten(self._store, one.review_id, one.settled)
             elif answer is False:
                 log.debug("drain.conflict", review_id=one.review_id)

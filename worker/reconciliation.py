@@ -13,11 +13,11 @@ from mirror.partoo.api import PartooApi
 from mirror.partoo.errors import ApiError, ApiRefusedError
 from mirror.reconciliation.judging import ABSENT, OVERTAKEN, Verdict
 from mirror.reconciliation.run import Reconciliation
+from mirror.stopping import cancel_and_wait
 from mirror.storage import counters, reconciliation
 from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.reconciliation import BusyError, Position
 from mirror.storage.store import Store
-from mirror.tasks import end
 
 # Companies do not all ask Partoo at the same moment.
 SPREAD_S = 3_600.0
@@ -57,13 +57,13 @@ class Reconciler:
 
     async def run(self, *, last_try: bool = False) -> bool:
         """Work for a while; gives False if Partoo cannot be asked, to be tried again later."""
-        work = asyncio.create_task(Reconciliation(self._store, self._api, LogNarrator(), self._windows).run())
+        work = asyncio.create_task(Reconciliation(self._store, self._api, LoggedProgress(), self._windows).run())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait({work, stopping}, timeout=self._max_run_s, return_when=asyncio.FIRST_COMPLETED)
             finished = work.done()
         finally:
-            await end(stopping, *([] if work.done() else [work]))
+            await cancel_and_wait(stopping, *([] if work.done() else [work]))
         if not finished:
             log.info("reconciliation.paused")
             await self._store.enqueue("reconcile")
@@ -87,28 +87,28 @@ class Reconciler:
         return True
 
 
-class LogNarrator:
+class LoggedProgress:
     """Logs how it goes. Names of fields, never what they hold."""
 
-    def resumes(self, search: str, page: int) -> None:
+    def on_resume(self, search: str, page: int) -> None:
         log.info("reconciliation.resumed", search=search, page=page)
 
-    def lists(self, search: str, count: int, pages: int) -> None:
+    def on_listing(self, search: str, count: int, pages: int) -> None:
         log.info("reconciliation.listing", search=search, count=count, pages=pages)
 
-    def reads(self, page: int, pages: int) -> None:
+    def on_page(self, page: int, pages: int) -> None:
         log.debug("reconciliation.page", page=page, pages=pages)
 
-    def asks_again(self, reviews: int, businesses: int) -> None:
+    def on_absences(self, reviews: int, businesses: int) -> None:
         log.info("reconciliation.asking_again", reviews=reviews, businesses=businesses)
 
-    def fails(self, error: ApiError) -> None:
+    def on_retry(self, error: ApiError) -> None:
         log.warning("reconciliation.page_failed", error=str(error))
 
-    def cannot_read(self, page: int, items: int) -> None:
+    def on_unreadable_items(self, page: int, items: int) -> None:
         log.warning("reconciliation.unreadable_items", page=page, items=items)
 
-    def finds(self, verdict: Verdict) -> None:
+    def on_finding(self, verdict: Verdict) -> None:
         facts = {"review_id": verdict.review_id, "outcome": verdict.outcome}
         if verdict.entry is not None and verdict.outcome != OVERTAKEN:
             log.info("reconciliation.differs", **facts, delivery_id=verdict.entry.delivery_id, changed=verdict.fields)

@@ -26,14 +26,13 @@ from mirror.outgoing.client import OutgoingClient
 from mirror.partoo.api import PartooApi
 from mirror.partoo.limiter import Limiter
 from mirror.settings import Settings, SettingsError
-from mirror.stopping import on_stop
+from mirror.stopping import cancel_and_wait, on_stop
 from mirror.storage import keys, workers
 from mirror.storage.connection import connect
 from mirror.storage.errors import StorageUnavailableError, is_out_of_memory
 from mirror.storage.probe import ProbeLog, WriteProbe
 from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
-from mirror.tasks import end
 from mirror.telemetry import start_tracing
 from worker.deciding import Policy
 from worker.drain import Drainer
@@ -100,7 +99,7 @@ async def supervise(
         await _supervise(settings, redis_url, name, stop, kept)
         await sending
     finally:
-        await end(sending)
+        await cancel_and_wait(sending)
 
 
 async def _supervise(settings: Settings, redis_url: str, name: str, stop: asyncio.Event, kept: _Kept) -> None:
@@ -159,7 +158,7 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
             reconciler.stop()
         await _finish_jobs(worker, drainer)
     finally:
-        await end(working, beating, stopping, *sinking, *worker.tasks.values())
+        await cancel_and_wait(working, beating, stopping, *sinking, *worker.tasks.values())
         await session.close()
         await probe.close()
         with suppress(StorageUnavailableError):

@@ -12,7 +12,7 @@ import aiohttp
 
 from mirror.bootstrap import EXIT_FAILED
 from mirror.cli.output import counted, write, write_json
-from mirror.cli.reconcile_narrator import PrintingNarrator
+from mirror.cli.reconcile_progress import PrintedProgress
 from mirror.partoo.api import PATIENCE, PartooApi, Patience
 from mirror.partoo.errors import ApiError, ApiRefusedError
 from mirror.partoo.limiter import Limiter
@@ -20,10 +20,10 @@ from mirror.reconciliation.judging import OUTCOMES
 from mirror.reconciliation.run import Reconciliation
 from mirror.reconciliation.scope import Scope
 from mirror.settings import Settings, SettingsError
+from mirror.stopping import cancel_and_wait
 from mirror.storage import inbox, workers
 from mirror.storage.reconciliation import BusyError, Position
 from mirror.storage.store import Store
-from mirror.tasks import end
 
 NAME = "reconcile"
 HELP = "compare the mirror with what Partoo's API shows, and have the worker apply what differs; fills an empty mirror"
@@ -68,18 +68,18 @@ def _moment(text: str) -> int:
 async def run(store: Store, settings: Settings, options: argparse.Namespace, patience: Patience = PATIENCE) -> int:
     if settings.partoo_api_key is None:
         raise SettingsError("PARTOO_API_KEY", "is not set: Partoo's API cannot be asked without it")
-    narrator = PrintingNarrator(settings.partoo_api_rate, as_json=options.json)
+    listener = PrintedProgress(settings.partoo_api_rate, as_json=options.json)
     scope = Scope(tuple(sorted(set(options.business_id))), options.since)
     async with aiohttp.ClientSession() as session:
         limiter = Limiter(store, settings.partoo_api_rate)
         api = PartooApi(session, settings.partoo_api_url, settings.partoo_api_key, limiter, patience)
         work = asyncio.create_task(
-            Reconciliation(store, api, narrator, settings.windows, scope).run(
+            Reconciliation(store, api, listener, settings.windows, scope).run(
                 restart=options.restart, dry_run=options.dry_run
             )
         )
         caught = await _finish_or_signal(work)
-    narrator.progress.clear()
+    listener.progress.clear()
     if caught:
         return _stopped(128 + caught, "it was interrupted", options)
     try:
@@ -90,7 +90,7 @@ async def run(store: Store, settings: Settings, options: argparse.Namespace, pat
         remedy = "" if isinstance(error, ApiRefusedError) else f"; {_how_to_go_on(options)}"
         return _failed(f"{error}{remedy}")
     waiting = 0 if options.dry_run else await _wait_until_applied(store)
-    _summarize(position, narrator, options, waiting)
+    _summarize(position, listener, options, waiting)
     return 0
 
 
@@ -108,7 +108,7 @@ async def _finish_or_signal(work: "asyncio.Task[Position]") -> int:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finished = work.done()
-    await end(stopping, *([] if finished else [work]))
+    await cancel_and_wait(stopping, *([] if finished else [work]))
     return 0 if finished else caught[0]
 
 
@@ -136,10 +136,10 @@ async def _wait_until_applied(store: Store) -> int:
     return waiting
 
 
-def _summarize(position: Position, narrator: PrintingNarrator, options: argparse.Namespace, waiting: int) -> None:
+def _summarize(position: Position, listener: PrintedProgress, options: argparse.Namespace, waiting: int) -> None:
     counts = {outcome: position.counts.get(outcome, 0) for outcome in OUTCOMES}
     if options.json:
-        write_json(_as_json(position, counts, narrator, options, waiting))
+        write_json(_as_json(position, counts, listener, options, waiting))
         return
     checked = sum(counts.values())
     shown = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items() if count)
@@ -156,18 +156,18 @@ def _summarize(position: Position, narrator: PrintingNarrator, options: argparse
 
 
 def _as_json(
-    position: Position, counts: dict[str, int], narrator: PrintingNarrator, options: argparse.Namespace, waiting: int
+    position: Position, counts: dict[str, int], listener: PrintedProgress, options: argparse.Namespace, waiting: int
 ) -> dict[str, Any]:
     return {
         "checked": sum(counts.values()),
         **counts,
         "passed_over": position.passed_over,
         "dry_run": options.dry_run,
-        "resumed": narrator.resumed,
+        "resumed": listener.resumed,
         "waiting": waiting,
         "reviews": [
             {"id": one.review_id, "outcome": one.outcome, "fields": one.fields, "reason": one.reason}
-            for one in narrator.kept
+            for one in listener.kept
         ],
-        "reviews_not_listed": narrator.left_out,
+        "reviews_not_listed": listener.left_out,
     }

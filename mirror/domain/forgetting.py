@@ -16,8 +16,7 @@ from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.decisions import Decision
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import Status
-from mirror.domain.record import SCHEMA_VERSION, Delivery, Record, Windows
-from mirror.domain.unreadable import UNREADABLE
+from mirror.domain.record import SCHEMA_VERSION, UNDECODABLE, Delivery, Record, Windows
 from mirror.domain.wire import MAX_REVIEW_ID, OtherEvent, UndecodableError, decode
 
 FORGOTTEN = "forgotten"
@@ -56,7 +55,7 @@ def _tombstone(record: Record | None, entry: Entry) -> Record:
     at = entry.received_at
     try:
         review_id = _DEMAND.decode(entry.body).review_id
-    except UNREADABLE as error:
+    except UNDECODABLE as error:
         raise UndecodableError("not_a_demand", f"the body is not a demand to forget a review: {error}") from None
     return Record(
         schema=SCHEMA_VERSION,

@@ -18,8 +18,7 @@ from mirror.domain.changes import Change, Kind, Source
 from mirror.domain.decisions import UNCHANGED, Decision, marks
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import TRANSITIONS, Status, Trigger
-from mirror.domain.record import Delivery, Record, Windows
-from mirror.domain.unreadable import UNREADABLE
+from mirror.domain.record import UNDECODABLE, Delivery, Record, Windows
 from mirror.domain.wire import UndecodableError
 
 
@@ -44,7 +43,7 @@ def end_grace(record: Record | None, entry: Entry, windows: Windows) -> Decision
     """Decide what a check means for a review. Raises UndecodableError if the entry's body is not a check."""
     try:
         check = _CHECK.decode(entry.body)
-    except UNREADABLE as error:
+    except UNDECODABLE as error:
         raise UndecodableError("not_a_check", f"the body is not a check of an absence: {error}") from None
     if record is None:
         raise UndecodableError("no_absence", "there is no record of the review whose absence is to be checked")

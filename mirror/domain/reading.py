@@ -36,10 +36,9 @@ from mirror.domain.decisions import (
 )
 from mirror.domain.inbox import Entry
 from mirror.domain.lifecycle import Status
-from mirror.domain.record import DEFAULT_WINDOWS, Delivery, Record, Windows
+from mirror.domain.record import DEFAULT_WINDOWS, UNDECODABLE, Delivery, Record, Windows
 from mirror.domain.review import is_deleted
 from mirror.domain.transitions import deleted_again, returned, updated, vanished
-from mirror.domain.unreadable import UNREADABLE
 from mirror.domain.wire import UndecodableError, decode_review
 
 SOURCES = frozenset({Source.VERIFICATION, Source.RECONCILIATION})
@@ -107,7 +106,7 @@ def _base(record: Record, review: dict[str, Any]) -> dict[str, Any]:
 def _asked(body: bytes) -> _Asked:
     try:
         return _ASKED.decode(body)
-    except UNREADABLE as error:
+    except UNDECODABLE as error:
         raise UndecodableError("not_a_reading", f"the entry does not tell when Partoo was asked: {error}") from None
 
 

@@ -11,6 +11,9 @@ from mirror.domain.lifecycle import Status
 # What a stored record looks like; a worker leaves alone what a newer release has written.
 SCHEMA_VERSION = 1
 
+# What decoding raises: msgspec passes Python's own errors on for what is not UTF-8, and for what nests too deep.
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 
 class CorruptError(ValueError):
     """What is stored of a review is not what the mirror stores; `problem` says in what way, without quoting values."""

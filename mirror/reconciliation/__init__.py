@@ -6,5 +6,6 @@ ledger     counts and tells what is found, and puts it into the inboxes
 sweep      reads the listings from beginning to end
 absences   asks again about the reviews that the listings did not show
 run        all of it, from where the last run was interrupted
-narrator   who is told of it: the command line prints it, the worker logs it
+context    what the parts of a run share; its checkpoint says where it stands
+listening  what a run reports: the command line prints it, the worker logs it
 """

@@ -21,7 +21,7 @@ from mirror.domain.review import is_deleted, text_field
 from mirror.partoo.answers import Page
 from mirror.partoo.listing import Listing
 from mirror.partoo.search import SEARCHES
-from mirror.reconciliation.tools import Tools
+from mirror.reconciliation.context import RunContext
 from mirror.storage import reads
 
 PASSES = 2
@@ -51,15 +51,15 @@ class _Sight(msgspec.Struct):
 
 
 class Absences:
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
 
     async def run(self, seen: set[int]) -> None:
         """Look into the reviews in scope that are mirrored as live and not among `seen`.
 
         Raises as `PatientReader.pages` does.
         """
-        position = self._tools.keeper.position
+        position = self._context.checkpoint.position
         groups: dict[str, list[int]] = defaultdict(list)
         async for record in self._unseen(seen):
             groups[text_field(record.review, "business_id")].append(record.id)
@@ -67,43 +67,43 @@ class Absences:
         for business in unknown:
             nameless = groups.pop(business)
             if not position.after_business:
-                self._tools.ledger.leave(nameless, NO_BUSINESS)
+                self._context.ledger.leave(nameless, NO_BUSINESS)
         todo = sorted(business for business in groups if business > position.after_business)
         if todo:
-            self._tools.narrator.asks_again(sum(len(groups[business]) for business in todo), len(todo))
+            self._context.listener.on_absences(sum(len(groups[business]) for business in todo), len(todo))
         for business in todo:
             await self._look_into(business, set(groups.pop(business)))
             position.after_business = business
-            await self._tools.keeper.save()
+            await self._context.checkpoint.save()
 
     async def _unseen(self, seen: set[int]) -> AsyncIterator[Record]:
         async for ids in self._ids():
             for start in range(0, len(ids), reads.SCAN_STEP):
                 unseen = [one for one in ids[start : start + reads.SCAN_STEP] if one not in seen]
-                for record in await reads.records(self._tools.store, unseen):
+                for record in await reads.records(self._context.store, unseen):
                     if isinstance(record, Record) and self._is_candidate(record):
                         yield record
 
     async def _ids(self) -> AsyncIterator[list[int]]:
         for query in self._queries():
             after = -1
-            while ids := await reads.ids(self._tools.store, msgspec.structs.replace(query, after=after)):
+            while ids := await reads.ids(self._context.store, msgspec.structs.replace(query, after=after)):
                 yield ids
                 after = ids[-1]
 
     def _queries(self) -> list[reads.Query]:
-        if self._tools.scope.businesses:
-            return [reads.Query(limit=_STEP, business_id=business) for business in self._tools.scope.businesses]
+        if self._context.scope.businesses:
+            return [reads.Query(limit=_STEP, business_id=business) for business in self._context.scope.businesses]
         return [reads.Query(limit=_STEP, status=Status.LIVE)]
 
     def _is_candidate(self, record: Record) -> bool:
         """Tell whether a listing would have had to show it. What has had news since the run began needs no asking."""
-        news = record.last_received_at >= self._tools.keeper.position.started_at
-        return record.status is Status.LIVE and not news and self._tools.scope.covers(record)
+        news = record.last_received_at >= self._context.checkpoint.position.started_at
+        return record.status is Status.LIVE and not news and self._context.scope.covers(record)
 
     async def _look_into(self, business: str, absent: set[int]) -> None:
         still = 0
-        sight = _Sight(await self._tools.store.now())
+        sight = _Sight(await self._context.store.now())
         for _ in range(MAX_PASSES):
             sight = await self._read(business, absent)
             if not absent:
@@ -113,19 +113,19 @@ class Absences:
                 break
         reason = self._reason_to_leave(sight, still)
         if reason is not None:
-            self._tools.ledger.leave(absent, reason)
+            self._context.ledger.leave(absent, reason)
             return
         ids = sorted(absent)
         for start in range(0, len(ids), reads.SCAN_STEP):
-            found = await reads.records(self._tools.store, ids[start : start + reads.SCAN_STEP])
+            found = await reads.records(self._context.store, ids[start : start + reads.SCAN_STEP])
             await self._enter([record for record in found if isinstance(record, Record)], sight)
 
     async def _enter(self, records: Sequence[Record], sight: _Sight) -> None:
         known = [record for record in records if text_field(record.review, "partner") in sight.partners]
-        self._tools.ledger.leave(
+        self._context.ledger.leave(
             {record.id for record in records} - {record.id for record in known}, NOTHING_OF_PARTNER
         )
-        await self._tools.ledger.enter_absences(known, sight.began)
+        await self._context.ledger.enter_absences(known, sight.began)
 
     def _reason_to_leave(self, sight: _Sight, still: int) -> str | None:
         if sight.unreadable:
@@ -134,14 +134,14 @@ class Absences:
             return SHIFTED
         if not sight.items:
             return NOTHING_SHOWN
-        return NOT_AMONG_DELETED if self._tools.keeper.position.shows_deleted else None
+        return NOT_AMONG_DELETED if self._context.checkpoint.position.shows_deleted else None
 
     async def _read(self, business: str, absent: set[int]) -> _Sight:
         """Read the business's listings, compare those of the absent that they show, and take them out of `absent`."""
-        sight = _Sight(await self._tools.store.now())
+        sight = _Sight(await self._context.store.now())
         for search in SEARCHES:
             listing = Listing()
-            async for page in self._tools.reader.pages({"business__in": business, **search}):
+            async for page in self._context.reader.pages({"business__in": business, **search}):
                 listing.add(page)
                 await self._look_at(page, sight, absent)
                 if not absent:
@@ -151,10 +151,10 @@ class Absences:
 
     async def _look_at(self, page: Page, sight: _Sight, absent: set[int]) -> None:
         found = absent.intersection(page.ids)
-        await self._tools.ledger.compare(page, found)
+        await self._context.ledger.compare(page, found)
         absent -= found
         sight.items += page.items
         sight.unreadable += page.unreadable
         live = [review for review in page.reviews if not is_deleted(review)]
         sight.partners.update(text_field(review, "partner") for review in live)
-        self._tools.keeper.position.shows_deleted |= len(live) < len(page.reviews)
+        self._context.checkpoint.position.shows_deleted |= len(live) < len(page.reviews)

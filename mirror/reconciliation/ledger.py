@@ -11,7 +11,7 @@ from mirror.domain.reading import encode_absence, encode_reading
 from mirror.domain.record import CorruptError, Record, Windows
 from mirror.partoo.answers import Page
 from mirror.reconciliation.judging import ABSENT, OVERTAKEN, SAME, UNREADABLE, Verdict, judge
-from mirror.reconciliation.narrator import Narrator
+from mirror.reconciliation.listening import ProgressListener
 from mirror.storage import inbox, reads, verification
 from mirror.storage.store import Store
 
@@ -22,10 +22,10 @@ class Ledger:
     """`counts` are the numbers of reviews by outcome, and are added to; `dry_run`: nothing goes into an inbox."""
 
     def __init__(
-        self, store: Store, narrator: Narrator, windows: Windows, counts: dict[str, int], *, dry_run: bool
+        self, store: Store, listener: ProgressListener, windows: Windows, counts: dict[str, int], *, dry_run: bool
     ) -> None:
         self._store = store
-        self._narrator = narrator
+        self._listener = listener
         self._windows = windows
         self._counts = counts
         self._dry_run = dry_run
@@ -69,7 +69,7 @@ class Ledger:
             self._count(UNREADABLE, page.unreadable)
             if not self._warned:
                 self._warned = True
-                self._narrator.cannot_read(page.page, page.unreadable)
+                self._listener.on_unreadable_items(page.page, page.unreadable)
 
     def leave(self, ids: Iterable[int], reason: str) -> None:
         """Note reviews that Partoo did not show and that are left as they are."""
@@ -89,7 +89,7 @@ class Ledger:
     def _note(self, verdict: Verdict) -> None:
         self._count(verdict.outcome, 1)
         if verdict.outcome != SAME:
-            self._narrator.finds(verdict)
+            self._listener.on_finding(verdict)
 
 
 def _entry(body: bytes, now: int) -> Entry:

@@ -5,12 +5,11 @@ from mirror.partoo.api import PartooApi
 from mirror.partoo.patience import PatientReader
 from mirror.partoo.search import SEARCHES
 from mirror.reconciliation.absences import Absences
-from mirror.reconciliation.keeper import Keeper
+from mirror.reconciliation.context import Checkpoint, RunContext
 from mirror.reconciliation.ledger import Ledger
-from mirror.reconciliation.narrator import Narrator
+from mirror.reconciliation.listening import ProgressListener
 from mirror.reconciliation.scope import EVERYTHING, Scope
 from mirror.reconciliation.sweep import SEARCH_NAMES, Sweep
-from mirror.reconciliation.tools import Tools
 from mirror.storage import counters, reconciliation
 from mirror.storage.reconciliation import Position
 from mirror.storage.store import Store
@@ -23,13 +22,13 @@ class Reconciliation:
         self,
         store: Store,
         api: PartooApi,
-        narrator: Narrator,
+        listener: ProgressListener,
         windows: Windows,
         scope: Scope = EVERYTHING,
     ) -> None:
         self._store = store
-        self._reader = PatientReader(api, narrator.fails)
-        self._narrator = narrator
+        self._reader = PatientReader(api, listener.on_retry)
+        self._listener = listener
         self._windows = windows
         self._scope = scope
 
@@ -47,19 +46,19 @@ class Reconciliation:
             if found is None:
                 await reconciliation.clear(self._store, self._scope.name, len(SEARCHES))
             else:
-                self._narrator.resumes(_where(found), found.page)
+                self._listener.on_resume(_where(found), found.page)
             position = await self._run(found or Position(started_at=await self._store.now()), dry_run=False)
             await reconciliation.clear(self._store, self._scope.name, len(SEARCHES))
             await counters.add(self._store, {"reconciliation:finished": 1})
             return position
 
     async def _run(self, position: Position, *, dry_run: bool) -> Position:
-        keeper = Keeper(self._store, self._scope.name, position, dry_run=dry_run)
-        ledger = Ledger(self._store, self._narrator, self._windows, position.counts, dry_run=dry_run)
-        tools = Tools(self._store, self._reader, self._scope, keeper, ledger, self._narrator)
-        sweep = Sweep(tools)
+        checkpoint = Checkpoint(self._store, self._scope.name, position, dry_run=dry_run)
+        ledger = Ledger(self._store, self._listener, self._windows, position.counts, dry_run=dry_run)
+        context = RunContext(self._store, self._reader, self._scope, checkpoint, ledger, self._listener)
+        sweep = Sweep(context)
         await sweep.run()
-        await Absences(tools).run(sweep.seen)
+        await Absences(context).run(sweep.seen)
         return position
 
 

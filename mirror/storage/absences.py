@@ -12,8 +12,7 @@ from mirror.domain.durations import bucket
 from mirror.domain.grace import Check, make_check
 from mirror.domain.incidents import BACK, Thresholds, business_scope, partner_scope
 from mirror.domain.lifecycle import Status
-from mirror.domain.record import Record
-from mirror.domain.unreadable import UNREADABLE
+from mirror.domain.record import UNDECODABLE, Record
 from mirror.storage import keys
 from mirror.storage.frames import decompress
 from mirror.storage.inbox_entries import encode_entry
@@ -137,7 +136,7 @@ def _check(record: bytes | None, counts_from: int, now: int) -> bytes:
         return b""
     try:
         missing = _MISSING.decode(decompress(record))
-    except UNREADABLE:
+    except UNDECODABLE:
         # Not to be judged here: the drain says what is wrong with this record.
         missing = _Missing(Status.MISSING, counts_from)
     if missing.status is not Status.MISSING or missing.missing_since is None:

@@ -7,7 +7,7 @@ import msgspec
 from mirror.domain.authors import Author
 from mirror.domain.dead_letters import DeadLetter, unreadable
 from mirror.domain.forgetting import letter_concerns
-from mirror.domain.unreadable import UNREADABLE
+from mirror.domain.record import UNDECODABLE
 from mirror.storage import keys
 from mirror.storage.failed_attempts import digest
 from mirror.storage.frames import decompress_or_same
@@ -96,7 +96,7 @@ async def concerning(
 def _decode(delivery_id: str, data: bytes) -> DeadLetter:
     try:
         letter = _LETTER.decode(data)
-    except UNREADABLE as error:
+    except UNDECODABLE as error:
         return unreadable(delivery_id, data, str(error))
     # A worker of a release before frames, still running while this one accepted, took the frame for the body.
     return msgspec.structs.replace(letter, body=decompress_or_same(letter.body))

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 import msgspec
 
 from mirror.domain.changes import Change
-from mirror.domain.record import CorruptError, Record
-from mirror.domain.unreadable import UNREADABLE
+from mirror.domain.record import UNDECODABLE, CorruptError, Record
 from mirror.storage.errors import CommandRefusedError
 from mirror.storage.frames import NewerFrameError, decompress
 
@@ -25,7 +24,7 @@ def reading(review_id: int) -> Iterator[None]:
     """Make a CorruptError of whatever tells that a review's keys hold what the mirror has not written."""
     try:
         yield
-    except UNREADABLE as error:
+    except UNDECODABLE as error:
         raise _corrupt(review_id, error) from None
     except CommandRefusedError as error:
         if "WRONGTYPE" in str(error):
@@ -37,7 +36,7 @@ def decode_record(review_id: int, data: bytes) -> Record:
     """Read the stored record of a review. Raises CorruptError."""
     try:
         record = _RECORD.decode(decompress(data))
-    except UNREADABLE as error:
+    except UNDECODABLE as error:
         raise _corrupt(review_id, error) from None
     if record.id != review_id or record.review.get("id") != review_id:
         raise CorruptError(review_id, "its record is about another review")

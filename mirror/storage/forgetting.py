@@ -9,8 +9,7 @@ import msgspec
 from mirror.domain.authors import Author
 from mirror.domain.forgetting import make_demand, names_in_change, names_in_entry, names_in_record
 from mirror.domain.lifecycle import Status
-from mirror.domain.record import CorruptError, Record
-from mirror.domain.unreadable import UNREADABLE
+from mirror.domain.record import UNDECODABLE, CorruptError, Record
 from mirror.domain.wire import UndecodableError
 from mirror.storage import dead_letters, inbox, keys, reads
 from mirror.storage.decoding import decode_changes, decode_record
@@ -128,7 +127,7 @@ def _names_in(name: str, values: Sequence[bytes]) -> tuple[set[str], list[bytes]
     for value in values:
         try:
             names.update(one for one in read(keys.review_of(name), value) if isinstance(one, str))
-        except (UndecodableError, CorruptError, *UNREADABLE):
+        except (UndecodableError, CorruptError, *UNDECODABLE):
             unreadable.append(_plain(value))
     return names, unreadable
 

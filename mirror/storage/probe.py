@@ -14,12 +14,12 @@ from typing import Any
 import structlog
 from redis.asyncio import SSLConnection
 
+from mirror.stopping import cancel_and_wait
 from mirror.storage import keys
 from mirror.storage.errors import CommandRefusedError, StorageUnavailableError
 from mirror.storage.refusals import NO_ANSWER, own_words, refusal
 from mirror.storage.server import Finding, is_replica
 from mirror.storage.store import Store
-from mirror.tasks import end
 
 INTERVAL_S = 3.0
 # Whoever asks waits no longer than this; the attempt itself goes on, as cancelling it would cost its connection.
@@ -112,7 +112,7 @@ class WriteProbe:
     async def close(self) -> None:
         """End an attempt that is under way."""
         if self._looking is not None:
-            await end(self._looking)
+            await cancel_and_wait(self._looking)
 
     async def look(self) -> Finding | None:
         """Return what stands in the way of a delivery, as found within the last INTERVAL_S; None if nothing does."""

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
-from mirror.domain.unreadable import UNREADABLE
+from mirror.domain.record import UNDECODABLE
+from mirror.stopping import cancel_and_wait
 from mirror.storage import keys
 from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
-from mirror.tasks import end
 
 _ID_BYTES = 8
 
@@ -46,7 +46,7 @@ async def load(store: Store, scope: str) -> Position | None:
     data = await store.redis.get(keys.reconciliation(scope))
     try:
         return None if data is None else msgspec.json.decode(data, type=Position)
-    except UNREADABLE:
+    except UNDECODABLE:
         return None
 
 
@@ -90,7 +90,7 @@ async def alone(store: Store) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await end(holding)
+        await cancel_and_wait(holding)
         with suppress(StorageUnavailableError):
             await store.hold(keys=[keys.RECONCILIATION_HOLD], args=[holder, 0])
 

@@ -39,7 +39,7 @@ WEB: Rows = {
     "aiohttp, the event loop, and what stands around every request": ("",),
 }
 WORKER: Rows = {
-    "the log line": ("worker/story.py", "mirror/logs.py"),
+    "the log line": ("worker/delivery_log.py", "mirror/logs.py"),
     "deciding": ("worker/deciding.py",),
     "redis-py": ("redis/",),
     "the commit's values, packed": ("mirror/storage/commit.py",),

@@ -17,10 +17,10 @@ from mirror.domain.feed import FORGOTTEN, CursorExpiredError, Entry, Position, S
 from mirror.domain.outgoing import Answer, Endpoint, Item, State
 from mirror.events import CloudEvent, concerns, event_of
 from mirror.outgoing.client import OutgoingClient
+from mirror.stopping import cancel_and_wait
 from mirror.storage import endpoints, feed, keys
 from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
-from mirror.tasks import end
 from worker.outgoing.follower import Follower
 from worker.outgoing.patience import Patience, Verdict
 from worker.outgoing.progress import Progress
@@ -84,11 +84,11 @@ class Sender:
             if self._alarm is not None:
                 self._alarm.cancel()
             errors = [loop.exception() for loop in loops if loop.done() and not loop.cancelled()]
-            await end(*loops, stopping)
+            await cancel_and_wait(*loops, stopping)
             try:
                 await asyncio.gather(*self._sending)
             finally:
-                await end(*self._sending)
+                await cancel_and_wait(*self._sending)
         for error in (self._error, *errors):
             if error is not None:
                 raise error

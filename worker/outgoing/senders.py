@@ -8,10 +8,10 @@ import structlog
 
 from mirror.domain.outgoing import Endpoint, State
 from mirror.outgoing.client import TIMEOUT_S, OutgoingClient
+from mirror.stopping import cancel_and_wait
 from mirror.storage import endpoints
 from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
-from mirror.tasks import end
 from worker.outgoing.follower import Follower
 from worker.outgoing.progress import LostError
 from worker.outgoing.sender import Means, Sender
@@ -45,11 +45,11 @@ class Senders:
                 if self._running and following is None:
                     following = asyncio.create_task(self._means.follower.run())
                 elif not self._running and following is not None:
-                    await end(following)
+                    await cancel_and_wait(following)
                     following = None
                 await asyncio.sleep(INTERVAL_S)
         finally:
-            await end(*(task for _, task in self._running.values()), *([following] if following else []))
+            await cancel_and_wait(*(task for _, task in self._running.values()), *([following] if following else []))
 
     async def stop(self) -> None:
         """Let what is on its way end, write down what became of it, and give up the leases."""
@@ -59,7 +59,7 @@ class Senders:
             sender.stop()
         if stopped:
             await asyncio.wait([task for _, task in stopped.values()], timeout=STOP_PATIENCE_S)
-            await end(*(task for _, task in stopped.values()))
+            await cancel_and_wait(*(task for _, task in stopped.values()))
         for endpoint_id in stopped:
             with suppress(StorageUnavailableError):
                 await endpoints.hold(self._store, endpoint_id, self._means.holder, 0)

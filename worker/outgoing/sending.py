@@ -11,9 +11,9 @@ import structlog
 
 from mirror.outgoing.client import OutgoingClient
 from mirror.settings import Settings
+from mirror.stopping import cancel_and_wait
 from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
-from mirror.tasks import end
 from worker.outgoing.senders import Senders
 
 # One follows the feed and writes down how far the sending has come, one reads what the events stand for.
@@ -36,7 +36,7 @@ async def keep_sending(store: Store, client: OutgoingClient, name: str, stop: as
         await stop.wait()
         await senders.stop()
     finally:
-        await end(running)
+        await cancel_and_wait(running)
         await client.close()
         with suppress(StorageUnavailableError):
             await store.close()

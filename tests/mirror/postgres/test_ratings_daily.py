@@ -9,9 +9,9 @@ import pytest
 
 from mirror.domain.incidents import Thresholds
 from mirror.domain.ratings import Rating, moments, series
+from mirror.stopping import cancel_and_wait
 from mirror.storage import ratings
 from mirror.storage.store import Store
-from mirror.tasks import end
 from tests.postgres_support import is_caught_up, query
 from tests.support import wait_until
 from tests.worker.support import HOUR, START, Mirror
@@ -61,7 +61,7 @@ async def test_the_view_gives_what_the_mirrors_ratings_give(
     await live_at_random(mirror, random.Random(seed))  # noqa: S311
     sinking = asyncio.create_task(PostgresSink(store, postgres_url).run())
     await wait_until(lambda: is_caught_up(store, postgres_url))
-    await end(sinking)
+    await cancel_and_wait(sinking)
     assert await ratings.catch_up(store, 100)
     days = moments(START, mirror.now, "day")
     columns = ", ".join(f"{side}_{name}" for side in ("shown", "adjusted") for name in COLUMNS.split(", "))

@@ -68,7 +68,7 @@ class Clock:
 
 
 class Ears:
-    """A narrator that remembers what it heard."""
+    """A listener that remembers what it heard."""
 
     def __init__(self) -> None:
         self.found: list[Verdict] = []
@@ -77,25 +77,25 @@ class Ears:
         self.resumed: list[tuple[str, int]] = []
         self.listings: list[tuple[str, int, int]] = []
 
-    def resumes(self, search: str, page: int) -> None:
+    def on_resume(self, search: str, page: int) -> None:
         self.resumed.append((search, page))
 
-    def lists(self, search: str, count: int, pages: int) -> None:
+    def on_listing(self, search: str, count: int, pages: int) -> None:
         self.listings.append((search, count, pages))
 
-    def reads(self, page: int, pages: int) -> None:
+    def on_page(self, page: int, pages: int) -> None:
         assert page <= max(pages, 1)
 
-    def asks_again(self, reviews: int, businesses: int) -> None:
+    def on_absences(self, reviews: int, businesses: int) -> None:
         assert reviews >= businesses > 0
 
-    def fails(self, error: ApiError) -> None:
+    def on_retry(self, error: ApiError) -> None:
         self.failures.append(str(error))
 
-    def cannot_read(self, page: int, items: int) -> None:
+    def on_unreadable_items(self, page: int, items: int) -> None:
         self.unreadable.append((page, items))
 
-    def finds(self, verdict: Verdict) -> None:
+    def on_finding(self, verdict: Verdict) -> None:
         self.found.append(verdict)
 
     def outcomes(self) -> dict[int, str]:

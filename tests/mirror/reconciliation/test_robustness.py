@@ -10,10 +10,10 @@ from aiohttp import web
 from mirror.partoo.api import Patience
 from mirror.partoo.errors import ApiError, ApiRefusedError, ApiUnavailableError
 from mirror.reconciliation import absences
+from mirror.stopping import cancel_and_wait
 from mirror.storage import keys, reconciliation
 from mirror.storage.reconciliation import BusyError
 from mirror.storage.store import Store
-from mirror.tasks import end
 from tests.mirror.reconciliation.support import (
     Ears,
     Partoo,
@@ -112,7 +112,7 @@ async def interrupted(store: Store, partoo: Partoo, pages: int) -> None:
 
     task = asyncio.create_task(partoo.reconcile(store))
     await wait_until(hangs)
-    await end(task)
+    await cancel_and_wait(task)
     assert task.cancelled()
     partoo.hangs_after = None
 

@@ -10,9 +10,9 @@ from structlog.typing import EventDict
 
 from mirror.postgres import database
 from mirror.postgres.rows import Rows
+from mirror.stopping import cancel_and_wait
 from mirror.storage import forgetting, keys, sink
 from mirror.storage.store import Store
-from mirror.tasks import end
 from tests.postgres_support import is_caught_up, query, tables_of_mirror, tables_of_postgres
 from tests.support import wait_until
 from tests.worker.support import DAY, HOUR, Mirror
@@ -34,7 +34,7 @@ async def running(store: Store, url: str) -> AsyncIterator["asyncio.Task[None]"]
     try:
         yield task
     finally:
-        await end(task)
+        await cancel_and_wait(task)
 
 
 async def check_equal(store: Store, url: str) -> None:

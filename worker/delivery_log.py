@@ -1,4 +1,4 @@
-"""The log lines that tell what became of each delivery."""
+"""Logs the outcome of each delivery."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from mirror.domain.settling import Settled
 log = structlog.get_logger()
 
 
-def tell(review_id: int, settled: Settled, now: int, *, with_text: bool) -> None:
+def log_outcomes(review_id: int, settled: Settled, now: int, *, with_text: bool) -> None:
     """Log one line for each delivery of a review that was committed at `now` (milliseconds since 1970 UTC)."""
     for decision in settled.decisions:
         facts = _facts(decision, now)

@@ -11,7 +11,7 @@ from mirror.reconciliation.judging import OVERTAKEN, Verdict
 MAX_KEPT = 10_000
 
 
-class PrintingNarrator:
+class PrintedProgress:
     """`rate`: requests a minute. For JSON, what was found is kept, up to a bound; else it is printed at once."""
 
     def __init__(self, rate: int, *, as_json: bool) -> None:
@@ -22,33 +22,33 @@ class PrintingNarrator:
         self.kept: list[Verdict] = []
         self.left_out = 0
 
-    def resumes(self, search: str, page: int) -> None:
+    def on_resume(self, search: str, page: int) -> None:
         self.resumed = True
         self.progress.say(f"Going on with the run that was interrupted: search {search}, page {page:,}")
 
-    def lists(self, search: str, count: int, pages: int) -> None:
+    def on_listing(self, search: str, count: int, pages: int) -> None:
         time = span(round(pages * MINUTE_MS / self._rate))
         rate = f"at {counted(self._rate, 'request')} a minute at least {time}"
         self.progress.begin(f"Search {search}: {counted(count, 'review')} on {counted(pages, 'page')}; {rate}")
 
-    def reads(self, page: int, pages: int) -> None:
+    def on_page(self, page: int, pages: int) -> None:
         self.progress.show(page, pages)
 
-    def asks_again(self, reviews: int, businesses: int) -> None:
+    def on_absences(self, reviews: int, businesses: int) -> None:
         self.progress.say(
             f"Not shown: {counted(reviews, 'mirrored review')}; asking again, business by business ({businesses:,})"
         )
 
-    def fails(self, error: ApiError) -> None:
+    def on_retry(self, error: ApiError) -> None:
         self.progress.say(f"{error}; asking again")
 
-    def cannot_read(self, page: int, items: int) -> None:
+    def on_unreadable_items(self, page: int, items: int) -> None:
         self.progress.say(
             f"Page {page:,} holds {counted(items, 'item')} that cannot be read; the others are compared. "
             "More such items are only counted"
         )
 
-    def finds(self, verdict: Verdict) -> None:
+    def on_finding(self, verdict: Verdict) -> None:
         if not self._as_json:
             self.progress.clear()
             write(_line(verdict))
