@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ TOOLS = Path(__file__).parents[1] / ".tools" / "usr" / "bin"
 
 def program(name: str) -> str:
     """Return the path of a program; without it, skip the test, or fail it where REVIEWMIRROR_CI is set."""
-    path = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{TOOLS}")
+    folders = (os.environ.get("PATH", os.defpath), str(TOOLS), str(Path(sys.executable).parent))
+    path = shutil.which(name, path=os.pathsep.join(folders))
     if path is not None:
         return path
     missing = f"there is no {name}: sh tools/dev/ci-tools.sh brings it"

@@ -40,3 +40,4 @@ need() {
 
 need promtool unpack prometheus
 need chromium install chromium
+need systemd-analyze install systemd
