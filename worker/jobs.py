@@ -1,8 +1,9 @@
-"""The arq jobs. Their names and arguments outlive a release: jobs of the last one may still be queued."""
+"""All arq jobs. Their names and arguments outlive a release: jobs of the last one may still be queued."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import msgspec
 import structlog
 from arq import Retry, cron, func
 from arq.cron import CronJob
@@ -12,11 +13,10 @@ from mirror.storage import ratings
 from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 from worker import reconciliation
-from worker.context import begin
 from worker.drain import Drainer
 from worker.reconciliation import Reconciler
 from worker.silence import SilenceWatch
-from worker.trimming import trim_histories
+from worker.trimming import trim_some
 from worker.verification import MAX_RUN_S, Verifier
 from worker.watch import watch
 
@@ -44,6 +44,32 @@ _T = TypeVar("_T")
 log = structlog.get_logger()
 
 
+class Parts(msgspec.Struct, frozen=True):
+    """What the jobs work with: one for each arq worker, in arq's context under PARTS.
+
+    `verifier` and `reconciler` are None without an API key. `grace` and `history_retention` are in milliseconds.
+    """
+
+    store: Store
+    drainer: Drainer
+    silence: SilenceWatch
+    grace: int
+    history_retention: int
+    verifier: Verifier | None = None
+    reconciler: Reconciler | None = None
+
+
+PARTS = "parts"
+
+
+def begin(ctx: dict[str, Any], job: str) -> Parts:
+    """Put the job's name and arq's id of it into the lines that it logs from here on; return what it works with."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(job_id=ctx["job_id"], job=job)
+    parts: Parts = ctx[PARTS]
+    return parts
+
+
 async def drain(ctx: dict[str, Any]) -> None:
     """Apply whatever is due. Only a nudge: what is to be done stands in Redis, not in the job."""
     await _drain(ctx, "drain")
@@ -56,8 +82,7 @@ async def sweep(ctx: dict[str, Any]) -> None:
 
 async def verify(ctx: dict[str, Any]) -> None:
     """Ask Partoo what is due to be asked. Only a nudge, like `drain`: the questions stand in Redis."""
-    begin(ctx, "verify")
-    verifier: Verifier | None = ctx["verifier"]
+    verifier = begin(ctx, "verify").verifier
     if verifier is None:
         return
     try:
@@ -67,19 +92,26 @@ async def verify(ctx: dict[str, Any]) -> None:
         log.warning("verification.interrupted", error=repr(error))
 
 
+async def trim_histories(ctx: dict[str, Any], cursor: int = 0) -> None:
+    """Trim histories from a cursor on; what is left is for another job. A lost one is made up for the next day."""
+    parts = begin(ctx, "trim_histories")
+    cursor = await trim_some(parts.store, parts.history_retention, cursor)
+    if cursor:
+        await parts.store.enqueue("trim_histories", cursor)
+
+
 async def watch_absences(ctx: dict[str, Any]) -> None:
     """Close incidents that are over and check absences that have outlasted their grace."""
-    begin(ctx, "watch")
+    parts = begin(ctx, "watch")
     try:
-        await watch(ctx["store"], ctx["drainer"], ctx["grace"])
+        await watch(parts.store, parts.drainer, parts.grace)
     except StorageUnavailableError as error:
         log.warning("watch.interrupted", error=repr(error))
 
 
 async def watch_silence(ctx: dict[str, Any]) -> None:
     """Count deliveries by the hour, and tell when they stay away."""
-    begin(ctx, "watch_silence")
-    silence: SilenceWatch = ctx["silence"]
+    silence = begin(ctx, "watch_silence").silence
     try:
         await silence.look()
     except StorageUnavailableError as error:
@@ -88,25 +120,23 @@ async def watch_silence(ctx: dict[str, Any]) -> None:
 
 async def follow_ratings(ctx: dict[str, Any]) -> None:
     """Bring the ratings up to what has been committed."""
-    begin(ctx, "follow_ratings")
+    store = begin(ctx, "follow_ratings").store
     try:
-        await ratings.catch_up(ctx["store"], RATINGS_STEPS)
+        await ratings.catch_up(store, RATINGS_STEPS)
     except StorageUnavailableError as error:
         log.warning("ratings.interrupted", error=repr(error))
 
 
 async def plan_reconciliation(ctx: dict[str, Any]) -> None:
     """Have the mirror compared with Partoo, some time within the next hour."""
-    begin(ctx, "plan_reconciliation")
-    reconciler: Reconciler | None = ctx["reconciler"]
+    reconciler = begin(ctx, "plan_reconciliation").reconciler
     if reconciler is not None:
         await _or_retry(reconciler.plan())
 
 
 async def reconcile(ctx: dict[str, Any]) -> None:
     """Compare the mirror with Partoo for a while: a run is many of these jobs, each going on where the last stopped."""
-    begin(ctx, "reconcile")
-    reconciler: Reconciler | None = ctx["reconciler"]
+    reconciler = begin(ctx, "reconcile").reconciler
     if reconciler is not None and not await _or_retry(reconciler.run(last_try=ctx["job_try"] == reconciliation.TRIES)):
         raise Retry(defer=reconciliation.RETRY_S)
 
@@ -120,15 +150,12 @@ async def _or_retry(work: Awaitable[_T]) -> _T:
 
 
 async def _drain(ctx: dict[str, Any], job: str) -> None:
-    begin(ctx, job)
-    drainer: Drainer = ctx["drainer"]
-    store: Store = ctx["store"]
+    parts = begin(ctx, job)
     try:
-        if not await drainer.run():
-            await store.enqueue("drain")
-        verifier: Verifier | None = ctx["verifier"]
-        if verifier is not None and drainer.take_asks():
-            await verifier.plan()
+        if not await parts.drainer.run():
+            await parts.store.enqueue("drain")
+        if parts.verifier is not None and parts.drainer.take_asks():
+            await parts.verifier.plan()
     except StorageUnavailableError as error:
         # arq does not retry what it does not know; this it does.
         log.warning("drain.interrupted", error=repr(error))

@@ -10,11 +10,8 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
 import msgspec
@@ -22,9 +19,6 @@ import structlog
 from arq.worker import Worker
 
 from mirror.bootstrap import tune_gc
-from mirror.outgoing.client import OutgoingClient
-from mirror.partoo.api import PartooApi
-from mirror.partoo.limiter import Limiter
 from mirror.settings import Settings, SettingsError
 from mirror.stopping import cancel_and_wait, on_stop
 from mirror.storage import keys, workers
@@ -34,21 +28,16 @@ from mirror.storage.probe import ProbeLog, WriteProbe
 from mirror.storage.redis_clock import RedisClock
 from mirror.storage.store import Store
 from mirror.telemetry import start_tracing
-from worker.deciding import Policy
 from worker.drain import Drainer
-from worker.jobs import FUNCTIONS, JOB_TIMEOUT_S, cron_jobs
+from worker.jobs import Parts
 from worker.outgoing.sending import connections, keep_sending
-from worker.reconciliation import Reconciler
-from worker.silence import SilenceWatch
-from worker.verification import Verifier
+from worker.wiring import POLL_DELAY_S, make_arq_worker, make_parts, make_policy, traceable
 
 if TYPE_CHECKING:
     from mirror.telemetry.tracing import Tracing
 
 # Running jobs may end by themselves for this long after SIGTERM; Heroku kills after 30 s.
 STOP_TIMEOUT_S = 15.0
-# A nudge waits at most this long for arq to look at its queue.
-POLL_DELAY_S = 0.02
 # An iteration of arq's loop that is under way has ended after this, unless Redis is slow.
 ITERATION_S = 5 * POLL_DELAY_S
 FIRST_BACKOFF_S = 0.2
@@ -91,7 +80,7 @@ async def supervise(
 ) -> None:
     """Run one arq worker after the other, and the senders of webhooks beside them, until `stop` is set."""
     kept = _Kept(ProbeLog(), RedisClock(), tracing)
-    _, make_client = _traceable(tracing)
+    _, make_client = traceable(tracing)
     client = make_client(allow_private=settings.outgoing_allow_private)
     sending_store = Store(connect(settings, redis_url, connections(settings)), kept.clock)
     sending = asyncio.create_task(keep_sending(sending_store, client, name, stop))
@@ -128,20 +117,9 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
     with suppress(StorageUnavailableError):
         await _look(store, probe)
     session = aiohttp.ClientSession()
-    verifier = _verifier(settings, store, session)
-    make_drainer, _ = _traceable(kept.tracing)
-    drainer = make_drainer(store, _policy(settings))
-    reconciler = None if verifier is None else Reconciler(store, verifier.api, settings.windows)
-    ctx = {
-        "store": store,
-        "drainer": drainer,
-        "verifier": verifier,
-        "reconciler": reconciler,
-        "silence": SilenceWatch(store, None if verifier is None else verifier.api, settings.silence_after),
-        "grace": settings.deletion_grace,
-        "history_retention": settings.history_retention,
-    }
-    worker = _arq_worker(settings, store, ctx)
+    make_drainer, _ = traceable(kept.tracing)
+    parts = make_parts(settings, store, make_drainer(store, make_policy(settings)), session)
+    worker = make_arq_worker(settings, parts)
     working = asyncio.create_task(worker.async_run())
     beating = asyncio.create_task(_beat(store, name, probe))
     sinking = [] if settings.database_url is None else [asyncio.create_task(_sink(store, settings.database_url))]
@@ -152,11 +130,7 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
             working.result()
         if beating.done():
             beating.result()
-        if verifier is not None:
-            verifier.stop()
-        if reconciler is not None:
-            reconciler.stop()
-        await _finish_jobs(worker, drainer)
+        await _finish_jobs(worker, parts)
     finally:
         await cancel_and_wait(working, beating, stopping, *sinking, *worker.tasks.values())
         await session.close()
@@ -167,15 +141,6 @@ async def _one_worker(settings: Settings, redis_url: str, name: str, stop: async
             await store.close()
 
 
-def _traceable(tracing: "Tracing | None") -> tuple[Callable[..., Drainer], Callable[..., OutgoingClient]]:
-    """Choose what writes spans only where these are wanted."""
-    if tracing is None:
-        return Drainer, OutgoingClient
-    from worker.traced import TracedClient, TracedDrainer  # noqa: PLC0415 - an extra
-
-    return partial(TracedDrainer, tracing), partial(TracedClient, tracing)
-
-
 async def _make_room(settings: Settings, redis_url: str, clock: RedisClock) -> None:
     """Apply what waits without arq, whose every step Redis refuses at its memory limit.
 
@@ -184,47 +149,9 @@ async def _make_room(settings: Settings, redis_url: str, clock: RedisClock) -> N
     """
     store = Store(connect(settings, redis_url), clock, feed_length=settings.feed_length)
     with suppress(StorageUnavailableError):
-        await Drainer(store, msgspec.structs.replace(_policy(settings), delivery_retention=0)).run()
+        await Drainer(store, msgspec.structs.replace(make_policy(settings), delivery_retention=0)).run()
     with suppress(StorageUnavailableError):
         await store.close()
-
-
-def _policy(settings: Settings) -> Policy:
-    return Policy(
-        windows=settings.windows,
-        log_text=settings.log_review_text,
-        delivery_retention=settings.delivery_retention,
-        thresholds=settings.thresholds,
-        verification_delay=None if settings.partoo_api_key is None else settings.verification_delay,
-    )
-
-
-def _verifier(settings: Settings, store: Store, session: aiohttp.ClientSession) -> Verifier | None:
-    if settings.partoo_api_key is None:
-        return None
-    limiter = Limiter(store, settings.partoo_api_rate)
-    api = PartooApi(session, settings.partoo_api_url, settings.partoo_api_key, limiter)
-    return Verifier(store, api, settings.verification_delay)
-
-
-def _arq_worker(settings: Settings, store: Store, ctx: dict[str, Any]) -> Worker:
-    return Worker(
-        functions=FUNCTIONS,
-        cron_jobs=cron_jobs(),
-        redis_pool=store.redis.for_arq(),
-        handle_signals=False,
-        max_jobs=settings.worker_max_jobs,
-        job_timeout=JOB_TIMEOUT_S,
-        # A kept result would keep its job id taken, and nobody reads it.
-        keep_result=0,
-        timezone=UTC,
-        poll_delay=POLL_DELAY_S,
-        queue_read_limit=max(100, 5 * settings.worker_max_jobs),
-        job_serializer=store.redis.job_serializer,
-        job_deserializer=store.redis.job_deserializer,
-        log_results=False,
-        ctx=ctx,
-    )
 
 
 async def _beat(store: Store, name: str, probe: WriteProbe) -> None:
@@ -251,8 +178,10 @@ async def _look(store: Store, probe: WriteProbe) -> None:
     store.clock.tell_skew()
 
 
-async def _finish_jobs(worker: Worker, drainer: Drainer) -> None:
-    drainer.stop()
+async def _finish_jobs(worker: Worker, parts: Parts) -> None:
+    for part in (parts.verifier, parts.reconciler, parts.drainer):
+        if part is not None:
+            part.stop()
     # arq has no way to stop but cancelling, and cancelling a command throws its connection away. With nothing left to
     # pick or to schedule, its loop only sleeps.
     worker.allow_pick_jobs = False

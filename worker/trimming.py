@@ -1,10 +1,6 @@
-"""Trimming histories: a daily job for HISTORY_RETENTION, and at once what has become too long.
-
-The job works in slices that make room for arq's other jobs.
-"""
+"""Trims histories: once a day for HISTORY_RETENTION, in slices, and at once what has become too long."""
 
 import time
-from typing import Any
 
 import structlog
 
@@ -13,21 +9,17 @@ from mirror.domain.settling import Settled
 from mirror.domain.trimming import needs_trimming
 from mirror.storage import trimming
 from mirror.storage.store import Store
-from worker.context import begin
 
 MAX_RUN_S = 5.0
 
 log = structlog.get_logger()
 
 
-async def trim_histories(ctx: dict[str, Any], cursor: int = 0) -> None:
-    """Trim histories from a cursor on; what is left after MAX_RUN_S is for another job.
+async def trim_some(store: Store, retention: int, cursor: int) -> int:
+    """Trim histories from a cursor on, for at most MAX_RUN_S; return the cursor to go on from, 0 at the end.
 
-    A lost one is made up for the next day.
+    `retention`: for how long changes are kept, in milliseconds; 0: they are never too old.
     """
-    begin(ctx, "trim_histories")
-    retention: int = ctx["history_retention"]
-    store: Store = ctx["store"]
     horizon = await store.now() - retention if retention else 0
     deadline = time.monotonic() + MAX_RUN_S
     reviews = changes = 0
@@ -40,8 +32,7 @@ async def trim_histories(ctx: dict[str, Any], cursor: int = 0) -> None:
         if cursor == 0 or time.monotonic() > deadline:
             break
     log.info("history.trimmed", reviews=reviews, changes=changes, done=cursor == 0)
-    if cursor:
-        await store.enqueue("trim_histories", cursor)
+    return cursor
 
 
 async def shorten(store: Store, review_id: int, settled: Settled) -> None:

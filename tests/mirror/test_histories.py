@@ -20,7 +20,8 @@ from mirror.storage.frames import decompress
 from mirror.storage.store import Store
 from tests.mirror.mirrored import accept, drain, mirror
 from tests.support import READ, Client, make_body, make_review
-from worker import trimming as job
+from tests.worker.support import job_context
+from worker.jobs import trim_histories
 
 LONG = 100_000
 START = 1_757_664_000_000
@@ -105,7 +106,7 @@ async def test_a_history_that_has_become_too_long_is_trimmed_and_goes_on(store: 
 
 async def test_histories_that_an_earlier_release_let_grow_are_trimmed_by_the_daily_job(store: Store) -> None:
     await make_history(store, trimming_rules.MAX_CHANGES + 1)
-    await job.trim_histories({"store": store, "history_retention": 0, "job_id": "a-job"})
+    await trim_histories(job_context(store))
     length = await store.redis.execute_command("LLEN", keys.changes(34))
     assert length == trimming_rules.MAX_CHANGES - trimming_rules.TRIM_STEP
 

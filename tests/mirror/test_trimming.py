@@ -13,7 +13,9 @@ from tests.commands import mirror as run
 from tests.corrupt import BAD_RECORDS
 from tests.mirror.mirrored import DAY, HOUR, mirror
 from tests.support import READ, Client, make_review
+from tests.worker.support import job_context
 from worker import trimming as job
+from worker.jobs import trim_histories
 
 FIRST = make_review()
 SECOND = FIRST | {"rating": 1, "update_date": "2025-09-05T00:00:00Z"}
@@ -27,7 +29,7 @@ async def story(store: Store, review_id: int = 34) -> None:
 
 
 async def trim(store: Store, retention: int = 5 * DAY) -> None:
-    await job.trim_histories({"store": store, "history_retention": retention, "job_id": "a-job"})
+    await trim_histories(job_context(store, retention=retention))
 
 
 async def versions(store: Store, review_id: int = 34) -> list[int]:
@@ -103,10 +105,10 @@ async def test_a_long_run_goes_on_in_another_job(store: Store, monkeypatch: pyte
         asked.append(cursor)
 
     monkeypatch.setattr(store.redis, "enqueue_job", enqueue)
-    context = {"store": store, "history_retention": 5 * DAY, "job_id": "a-job"}
-    await job.trim_histories(context)
+    context = job_context(store, retention=5 * DAY)
+    await trim_histories(context)
     while asked:
-        await job.trim_histories(context, asked.pop())
+        await trim_histories(context, asked.pop())
     for review_id in range(20):
         assert await versions(store, review_id) == [3, 4]
 

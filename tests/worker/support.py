@@ -17,6 +17,8 @@ from tests.support import make_body, make_deletion, make_review
 from worker import watch
 from worker.deciding import Policy
 from worker.drain import Drainer
+from worker.jobs import PARTS, Parts
+from worker.silence import SilenceWatch
 
 # 12 September 2025, 08:00:00 UTC
 START = 1_757_664_000_000
@@ -92,3 +94,15 @@ class Mirror:
 
     async def put_checks(self) -> int:
         return await absences.put_checks(self.store, self.now, GRACE)
+
+
+def job_context(store: Store, drainer: Drainer | None = None, *, grace: int = 0, retention: int = 0) -> dict[str, Any]:
+    """Make what arq hands to a job."""
+    parts = Parts(
+        store=store,
+        drainer=drainer or Drainer(store, Policy()),
+        silence=SilenceWatch(store, None, None),
+        grace=grace,
+        history_retention=retention,
+    )
+    return {"job_id": "a-job", PARTS: parts}

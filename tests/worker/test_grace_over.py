@@ -20,7 +20,7 @@ from mirror.views import record_view
 from tests.conftest import running_worker
 from tests.corrupt import BAD_RECORDS
 from tests.support import make_body, make_deletion, make_review, make_settings, wait_until
-from tests.worker.support import DAY, GRACE, HOUR, START, Mirror
+from tests.worker.support import DAY, GRACE, HOUR, START, Mirror, job_context
 from worker.deciding import Policy
 from worker.drain import Drainer
 from worker.jobs import watch_absences
@@ -278,5 +278,5 @@ async def test_a_look_at_absences_that_redis_breaks_off_is_logged_and_not_more(
         raise StorageUnavailableError("gone away")
 
     monkeypatch.setattr(mirror.store.redis, "zrangebyscore", fail)
-    await watch_absences({"job_id": "1", "store": mirror.store, "drainer": mirror.drainer, "grace": GRACE})
+    await watch_absences(job_context(mirror.store, mirror.drainer, grace=GRACE))
     assert [line["event"] for line in lines] == ["watch.interrupted"]
