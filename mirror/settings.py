@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str | None
     redis_tls_verify: bool
     redis_max_connections: int
+    redis_wait_replicas: int
+    redis_wait_disk: bool
     redis_data_dir: str
     database_url: str | None
     partoo_env: str

@@ -52,6 +52,19 @@ VARIABLES = (
         "Connections that one process may open. (web processes + workers) x this x 2 must fit the Redis plan: old and "
         "new processes overlap while a release is rolled out.",
     ),
+    Variable(
+        "REDIS_WAIT_REPLICAS",
+        "0",
+        parsing.number(0, 100),
+        "How many replicas must have a delivery before it is acknowledged; 503 where they have not within 1.5 s. "
+        "0: none.",
+    ),
+    Variable(
+        "REDIS_WAIT_DISK",
+        "off",
+        parsing.switch,
+        "on acknowledges a delivery only once it is on Redis's disk (WAITAOF: Redis 7.2, Valkey); 503 after 1.5 s.",
+    ),
     Variable("REDIS_DATA_DIR", "data/redis", str, "Folder of the embedded Redis (its append-only file and socket)."),
     Variable(
         "DATABASE_URL",

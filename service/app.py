@@ -11,6 +11,7 @@ from aiohttp import web
 from mirror.settings import Settings
 from mirror.stopping import cancel_and_wait
 from mirror.storage.connection import connect
+from mirror.storage.durability import Durability
 from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.probe import ProbeLog, WriteProbe
 from mirror.storage.redis_clock import RedisClock
@@ -53,7 +54,8 @@ def make_app(settings: Settings, redis_url: str, tracing: "Tracing | None" = Non
     """
     app = web.Application()
     clock = RedisClock()
-    store = Store(connect(settings, redis_url, STORE_CONNECTIONS), clock)
+    durability = Durability(settings.redis_wait_replicas, settings.redis_wait_disk)
+    store = Store(connect(settings, redis_url, STORE_CONNECTIONS), clock, durability=durability)
     others = settings.redis_max_connections - STORE_CONNECTIONS
     watching = min(WATCH_CONNECTIONS, others - 1)
     clicking = min(CONSOLE_CONNECTIONS, others - watching - 1) if settings.console else 0

@@ -16,6 +16,7 @@ import structlog
 from aiohttp import web
 
 from mirror.domain.record import CorruptError
+from mirror.storage.durability import NotDurableError
 from mirror.storage.errors import StorageUnavailableError
 from service.requests import LOG_FACTS
 
@@ -67,6 +68,8 @@ def as_service_error(error: Exception) -> ServiceError:
     """Say what to answer when `error`, a ServiceError, kept something undone."""
     if isinstance(error, ServiceError):
         return error
+    if isinstance(error, NotDurableError):
+        return NotStoredError(f"{error}; try again")
     return NotStoredError("Redis is away, full or too slow; try again")
 
 

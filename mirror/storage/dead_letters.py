@@ -31,7 +31,7 @@ class Copies(msgspec.Struct, frozen=True):
 async def keep(store: Store, letter: DeadLetter) -> None:
     """Keep a dead letter under its delivery id, instead of an earlier one with the same body."""
     args = [letter.delivery_id, msgspec.json.encode(letter), digest(letter.body)]
-    await store.keep_dead_letter(keys=[keys.DEAD_LETTERS, keys.DEAD_BODIES], args=args)
+    await store.run_durably(store.keep_dead_letter, [keys.DEAD_LETTERS, keys.DEAD_BODIES], args)
 
 
 async def copies(store: Store, letters: Sequence[DeadLetter]) -> list[Copies]:

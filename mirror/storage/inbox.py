@@ -82,7 +82,7 @@ async def accept(store: Store, deliveries: Sequence[tuple[int, Entry]], counter:
     # Ids as text: Lua's numbers end at 2^53.
     packed = pack([part for review_id, entry in deliveries for part in (str(review_id), encode_entry(entry))])
     args = [keys.ACCEPTED_TTL_MS, keys.NUDGE_TTL_MS, keys.REVIEW_PREFIX, keys.INBOX_SUFFIX, counter, packed]
-    return bool(await store.accept(keys=key_names, args=args))
+    return bool(await store.run_durably(store.accept, key_names, args))
 
 
 async def put(store: Store, entries: Sequence[tuple[int, Entry]], counter: str) -> None:

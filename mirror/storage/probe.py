@@ -16,6 +16,7 @@ from redis.asyncio import SSLConnection
 
 from mirror.stopping import cancel_and_wait
 from mirror.storage import keys
+from mirror.storage.durability import NotDurableError
 from mirror.storage.errors import CommandRefusedError, StorageUnavailableError
 from mirror.storage.refusals import NO_ANSWER, own_words, refusal
 from mirror.storage.server import Finding, is_replica
@@ -24,6 +25,11 @@ from mirror.storage.store import Store
 INTERVAL_S = 3.0
 # Whoever asks waits no longer than this; the attempt itself goes on, as cancelling it would cost its connection.
 DEADLINE_S = 1.5
+
+NOT_DURABLE_REMEDY = (
+    "bring its replicas or its disk back; until then deliveries get a 503 and come again. To acknowledge without them, "
+    "lower REDIS_WAIT_REPLICAS or set REDIS_WAIT_DISK=off"
+)
 
 # For what a server says of itself to whoever connects.
 GREETING_S = 0.5
@@ -35,8 +41,11 @@ async def try_writing(store: Store) -> Finding | None:
     """Try what a delivery needs; returns what stands in its way, None if nothing does."""
     name = f"{keys.PROBE_PREFIX}{secrets.token_hex(4)}"
     try:
-        await store.probe(keys=[name, f"{name}:list", keys.WAITING, keys.DUE, keys.ARQ_QUEUE], args=[keys.PROBE_TTL_MS])
+        key_names = [name, f"{name}:list", keys.WAITING, keys.DUE, keys.ARQ_QUEUE]
+        await store.run_durably(store.probe, key_names, [keys.PROBE_TTL_MS])
         replica = await is_replica(store)
+    except NotDurableError as error:
+        return Finding(f"Redis holds what it is given, but {error}", NOT_DURABLE_REMEDY)
     except StorageUnavailableError as error:
         return await explain(store, error)
     if not replica:

@@ -96,6 +96,8 @@ def _unwrapped(text: str) -> str:
 
 
 def _remedy(words: str) -> str:
+    if "WAITAOF" in words:
+        return "REDIS_WAIT_DISK=on needs Redis 7.2 or Valkey, with appendonly yes: have that, or set it to off"
     if _TOO_MANY_CLIENTS in words:
         return "raise maxclients or take a plan with more connections, or lower REDIS_MAX_CONNECTIONS"
     if "executing the script can't" in words or "ACL failure" in words:

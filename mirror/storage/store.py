@@ -1,11 +1,14 @@
 """The mirror's handle on Redis: a client and the Lua scripts that change state in one step each."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from mirror.storage import durability as durable
 from mirror.storage import keys
 from mirror.storage.connection import Client
+from mirror.storage.durability import NOT_WAITING, Durability
 from mirror.storage.errors import mapping
 from mirror.storage.redis_clock import RedisClock
 
@@ -17,11 +20,20 @@ _LUA = Path(__file__).parent / "lua"
 class Store:
     """`redis` serves the mirror's keys and arq's; the other attributes are the scripts of the same names.
 
-    Stores of one process share its `clock`. `feed_length`: about how many entries of the feed are kept.
+    Stores of one process share its `clock`. `feed_length`: about how many entries of the feed are kept. `durability`:
+    what deliveries that are accepted wait for.
     """
 
-    def __init__(self, redis: Client, clock: RedisClock | None = None, *, feed_length: int = keys.FEED_LENGTH) -> None:
+    def __init__(
+        self,
+        redis: Client,
+        clock: RedisClock | None = None,
+        *,
+        feed_length: int = keys.FEED_LENGTH,
+        durability: Durability = NOT_WAITING,
+    ) -> None:
         self.redis = redis
+        self.durability = durability
         self.feed_length = feed_length
         self.clock = RedisClock() if clock is None else clock
         # redis-py reloads a script that the server has forgotten, after a failover for instance.
@@ -47,6 +59,13 @@ class Store:
 
     def _script(self, *parts: str) -> Any:
         return self.redis.register_script("".join((_LUA / f"{part}.lua").read_text() for part in parts))
+
+    async def run_durably(self, script: Any, key_names: Sequence[str], args: Sequence[Any]) -> Any:
+        """Run one of the scripts; returns once what it wrote is as durable as this store is to make it.
+
+        Raises `durability.NotDurableError` where that does not happen in time.
+        """
+        return await durable.run(self.redis, script, self.durability, key_names, args)
 
     async def now(self) -> int:
         """Return the time by which everything stored is dated, Redis's, in ms since 1970 UTC.

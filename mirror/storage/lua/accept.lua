@@ -4,7 +4,10 @@
 --       review id (as text), inbox entry, review id, ... as one msgpack array
 -- One argument for all of them: the client's cost of a command grows with its arguments.
 if not redis.call('SET', KEYS[1], 1, 'NX', 'PX', ARGV[1]) then
-    return 0 -- an earlier attempt at this very write got through; its answer was lost
+    -- An earlier attempt at this very write got through; its answer was lost. Writing something makes WAIT, where it
+    -- follows, wait for all that was written before.
+    redis.call('PEXPIRE', KEYS[1], ARGV[1])
+    return 0
 end
 local MOST = 1000 -- values of one command: Lua's stack is bounded; an even number, for they come in pairs
 local time = redis.call('TIME')
