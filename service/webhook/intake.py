@@ -1,4 +1,4 @@
-"""Verifies and reads deliveries, in batches of up to 32: those that arrive in one turn of the event loop.
+"""Verifies and reads deliveries that arrive together, in batches of up to 32.
 
 Each step is done for the whole batch before the next one, so that its code and data stay in the processor's caches
 (docs/performance.md gives the gain). A delivery that comes alone does not wait. Where many come at once, the first are

@@ -1,28 +1,28 @@
 -- Absences: which go on, how many began and how they ended, and the incidents that many together are.
 -- The first part of commit.lua, so that all this is written with the commit that tells of it, once in effect.
--- `docs/architecture.md` says what an incident is, `mirror/storage/absences.py` what a turn is.
+-- `docs/architecture.md` says what an incident is, `mirror/storage/absences.py` what an absence event is.
 -- KEYS, the last of commit.lua's: absences, businesses by absences, open incidents
 -- ARGV, the last of commit.lua's: prefixes of counts, of recent absences, of incidents, of what they hold, of indexes of
 --       live reviews by partner, of indexes by business; the time in ms; window in ms, number and share of an incident
 local ABSENCES, ABSENT_BUSINESSES, INCIDENTS = unpack(KEYS, #KEYS - 2)
 local STATS, RECENT, INCIDENT, HELD, LIVE, BUSINESS, NOW = unpack(ARGV, #ARGV - 9)
-local WINDOW, LEAST, SHARE = tonumber(ARGV[#ARGV - 2]), tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])
+local WINDOW, MIN_REVIEWS, SHARE = tonumber(ARGV[#ARGV - 2]), tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])
 local FORGET_RECENT_MS = 60000 -- past two windows: what the next absences are counted with is long gone
 
-local function each_count(turn, add)
-    for name, by in string.gmatch(turn.counts, '(%S+) (%S+)') do
+local function each_count(event, add)
+    for name, by in string.gmatch(event.counts, '(%S+) (%S+)') do
         add(name, by)
     end
 end
 
-local function count(turn)
-    each_count(turn, function(name, by)
+local function count(event)
+    each_count(event, function(name, by)
         redis.call('HINCRBY', STATS .. 'all', name, by)
-        for _, scope in ipairs(turn.scopes) do
+        for _, scope in ipairs(event.scopes) do
             redis.call('HINCRBY', STATS .. scope.name, name, by)
         end
-        if name == 'absences' and turn.business ~= '' then
-            redis.call('ZINCRBY', ABSENT_BUSINESSES, by, turn.business)
+        if name == 'absences' and event.business ~= '' then
+            redis.call('ZINCRBY', ABSENT_BUSINESSES, by, event.business)
         end
     end)
 end
@@ -52,26 +52,26 @@ local function extend(scope, absences, first, last)
 end
 
 -- An absence that begins close to the others of an open incident belongs to it.
-local function join(id, turn)
-    for _, scope in ipairs(turn.scopes) do
+local function join(id, event)
+    for _, scope in ipairs(event.scopes) do
         local first, last, closing = unpack(
             redis.call('HMGET', INCIDENT .. scope.name, 'first_vanished_at', 'last_vanished_at', 'closing_at'))
-        if first and not closing and turn.at >= first - WINDOW and turn.at <= last + WINDOW then
-            extend(scope, 1, turn.at_text, turn.at_text)
-            redis.call('ZADD', HELD .. scope.name, turn.at_text, id)
+        if first and not closing and event.at >= first - WINDOW and event.at <= last + WINDOW then
+            extend(scope, 1, event.at_text, event.at_text)
+            redis.call('ZADD', HELD .. scope.name, event.at_text, id)
             return true
         end
     end
     return false
 end
 
-local function take(scope, turn, from)
+local function take(scope, event, from)
     local members = redis.call('ZRANGEBYSCORE', RECENT .. scope.name, from, from + WINDOW, 'WITHSCORES')
     extend(scope, #members / 2, members[2], members[#members])
     for place = 1, #members, 2 do
         redis.call('ZADD', HELD .. scope.name, members[place + 1], members[place])
         redis.call('ZREM', ABSENCES, members[place])
-        for _, each in ipairs(turn.scopes) do
+        for _, each in ipairs(event.scopes) do
             redis.call('ZREM', RECENT .. each.name, members[place])
         end
     end
@@ -82,12 +82,12 @@ end
 local function burst_around(scope, moment)
     local recent, from, to = RECENT .. scope.name, moment - WINDOW, moment + WINDOW
     local around = redis.call('ZCOUNT', recent, from, to)
-    if around < LEAST then
+    if around < MIN_REVIEWS then
         return nil
     end
     local live = live_reviews(scope)
     local function enough(absences)
-        return absences >= LEAST and absences >= SHARE * (live + absences)
+        return absences >= MIN_REVIEWS and absences >= SHARE * (live + absences)
     end
     if not enough(around) then
         return nil
@@ -105,67 +105,67 @@ local function burst_around(scope, moment)
     return nil
 end
 
-local function open_or_leave_free(turn)
-    for _, scope in ipairs(turn.scopes) do
+local function open_or_leave_free(event)
+    for _, scope in ipairs(event.scopes) do
         local closing = redis.call('HEXISTS', INCIDENT .. scope.name, 'closing_at') == 1
-        local from = not closing and burst_around(scope, turn.at)
+        local from = not closing and burst_around(scope, event.at)
         if from then
-            return take(scope, turn, from)
+            return take(scope, event, from)
         end
     end
 end
 
-local function begin(id, turn)
-    if join(id, turn) then
+local function begin(id, event)
+    if join(id, event) then
         return
     end
-    redis.call('ZADD', ABSENCES, turn.at_text, id)
-    for _, scope in ipairs(turn.scopes) do
+    redis.call('ZADD', ABSENCES, event.at_text, id)
+    for _, scope in ipairs(event.scopes) do
         local recent = RECENT .. scope.name
-        redis.call('ZREMRANGEBYSCORE', recent, '-inf', turn.at - 2 * WINDOW)
-        redis.call('ZADD', recent, turn.at_text, id)
+        redis.call('ZREMRANGEBYSCORE', recent, '-inf', event.at - 2 * WINDOW)
+        redis.call('ZADD', recent, event.at_text, id)
         redis.call('PEXPIRE', recent, 2 * WINDOW + FORGET_RECENT_MS)
     end
-    open_or_leave_free(turn)
+    open_or_leave_free(event)
 end
 
-local function finish(id, turn)
+local function finish(id, event)
     redis.call('ZREM', ABSENCES, id)
-    for _, scope in ipairs(turn.scopes) do
+    for _, scope in ipairs(event.scopes) do
         redis.call('ZREM', RECENT .. scope.name, id)
         if redis.call('ZREM', HELD .. scope.name, id) == 1 then
-            each_count(turn, function(name, by)
+            each_count(event, function(name, by)
                 redis.call('HINCRBY', INCIDENT .. scope.name, name, by)
             end)
         end
     end
 end
 
-local function postpone(id, turn)
-    for _, scope in ipairs(turn.scopes) do
+local function postpone(id, event)
+    for _, scope in ipairs(event.scopes) do
         if redis.call('ZSCORE', HELD .. scope.name, id) then
             return
         end
     end
-    redis.call('ZADD', ABSENCES, 'NX', turn.at_text, id) -- it may have been about an absence before this one
+    redis.call('ZADD', ABSENCES, 'NX', event.at_text, id) -- it may have been about an absence before this one
 end
 
 -- An absence whose deletion names another business or partner now belongs to the incidents of these.
-local function move_from(id, turn)
+local function move_from(id, event)
     local counts_from = redis.call('ZSCORE', ABSENCES, id)
-    finish(id, turn)
+    finish(id, event)
     if counts_from then
         redis.call('ZADD', ABSENCES, counts_from, id)
     end
 end
 
-local function move_to(id, turn)
-    if string.find(turn.counts, 'gone', 1, true) then
+local function move_to(id, event)
+    if string.find(event.counts, 'gone', 1, true) then
         return -- no absence to be checked any more
     end
     local counts_from = redis.call('ZSCORE', ABSENCES, id)
     redis.call('ZREM', ABSENCES, id)
-    begin(id, turn)
+    begin(id, event)
     if counts_from and redis.call('ZSCORE', ABSENCES, id) then
         redis.call('ZADD', ABSENCES, counts_from, id)
     end
@@ -176,18 +176,18 @@ local STEPS = {
     moved_from = move_from, moved_to = move_to,
 }
 
-local function apply_turns(id, rows)
+local function apply_absence_events(id, rows)
     for _, row in ipairs(rows) do
-        local turn = { at_text = row[2], at = tonumber(row[2]), business = row[4], counts = row[5], scopes = {} }
+        local event = { at_text = row[2], at = tonumber(row[2]), business = row[4], counts = row[5], scopes = {} }
         -- The narrower scope first: an absence belongs to one incident.
         for _, scope in ipairs({ { 'business', row[4] }, { 'partner', row[3] } }) do
             if scope[2] ~= '' then
-                turn.scopes[#turn.scopes + 1] = { kind = scope[1], of = scope[2], name = scope[1] .. ':' .. scope[2] }
+                event.scopes[#event.scopes + 1] = { kind = scope[1], of = scope[2], name = scope[1] .. ':' .. scope[2] }
             end
         end
-        count(turn)
+        count(event)
         if STEPS[row[1]] then
-            STEPS[row[1]](id, turn)
+            STEPS[row[1]](id, event)
         end
     end
 end

@@ -30,8 +30,8 @@ end
 
 local claimed, leases = {}, {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])) do
-    local well, entries, record = pcall(read, ARGV[5] .. id)
-    if not well then
+    local ok, entries, record = pcall(read, ARGV[5] .. id)
+    if not ok then
         -- A key of another type holds up no other review: this one is tried again when its lease ends.
         leases[#leases + 1], leases[#leases + 2] = now + ARGV[2], id
         claimed[#claimed + 1] = { id, false, {}, type(entries) == 'table' and entries.err or entries }

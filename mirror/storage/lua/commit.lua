@@ -32,14 +32,14 @@ local function read()
 end
 
 local function read_rows(width)
-    local rows = {}
+    local records = {}
     for row = 1, tonumber(read()) do
-        rows[row] = {}
+        records[row] = {}
         for column = 1, width do
-            rows[row][column] = read()
+            records[row][column] = read()
         end
     end
-    return rows
+    return records
 end
 
 local function read_commit()
@@ -60,13 +60,13 @@ local function read_commit()
         certainty_before = read(), -- indexes of reviews that are not proven: '' where there is none
         certainty_after = read(),
         changes = read_rows(4), -- entry ('' where only the feed tells of it), version, kind, delivery id
-        letters = read_rows(3), -- delivery id, letter, digest of its body
+        dead_letters = read_rows(3), -- delivery id, dead letter, digest of its body
         counts = read_rows(2), -- name, increment
         corrupt = read(), -- '=' and a record that cannot be read, else ''
         forget = read() ~= '', -- keep nothing of the review but its record, a tombstone
         redeliveries = read_rows(3), -- key by which each was expected or '', its place, the entry to keep of it
         repeats = read_rows(1), -- places of those that changed nothing, as the one before each changed nothing
-        turns = read_rows(5), -- of absences: kind, moment, partner, business, what to count
+        absence_events = read_rows(5), -- kind, moment, partner, business, what to count
     }
 end
 
@@ -86,8 +86,8 @@ end
 -- Moved inside the server, so that the append-only file does not get the bodies a second time.
 local function keep(inbox, deliveries, commit)
     local unreadable = {} -- kept as dead letters; they come again through the inbox
-    for _, letter in ipairs(commit.letters) do
-        unreadable[letter[1]] = true
+    for _, dead_letter in ipairs(commit.dead_letters) do
+        unreadable[dead_letter[1]] = true
     end
     local redelivered = {}
     for _, redelivery in ipairs(commit.redeliveries) do
@@ -132,7 +132,7 @@ local function take_out(inbox, deliveries, commit)
     end
     kept[#kept + 1], kept[#kept + 2] = NOW, commit.review_id
     local oldest = redis.call('LINDEX', deliveries, 0)
-    if not oldest and #commit.letters + #commit.redeliveries + #commit.repeats == 0
+    if not oldest and #commit.dead_letters + #commit.redeliveries + #commit.repeats == 0
         and redis.call('LLEN', inbox) == commit.count then
         redis.call('RENAME', inbox, deliveries) -- most often: all of them, and none is kept yet
         redis.call('PEXPIRE', deliveries, RETENTION)
@@ -194,7 +194,7 @@ local function plan_verification(commit)
     end
 end
 
-local function write(commit)
+local function apply(commit)
     local prefix = PREFIX .. commit.review_id
     local inbox, changes, deliveries = prefix .. INBOX, prefix .. CHANGES, prefix .. DELIVERIES
     if delivery_at(inbox, 0) ~= commit.first
@@ -236,8 +236,8 @@ local function write(commit)
         redis.call('XADD', FEED, 'MAXLEN', '~', FEED_LENGTH, '*', 'review_id', commit.review_id,
             'version', change[2], 'kind', change[3], 'delivery_id', change[4])
     end
-    for _, letter in ipairs(commit.letters) do
-        keep_dead_letter(DEAD_LETTERS, DEAD_BODIES, letter[1], letter[2], letter[3])
+    for _, dead_letter in ipairs(commit.dead_letters) do
+        keep_dead_letter(DEAD_LETTERS, DEAD_BODIES, dead_letter[1], dead_letter[2], dead_letter[3])
     end
     for _, count in ipairs(commit.counts) do
         totals[count[1]] = (totals[count[1]] or 0) + count[2]
@@ -247,7 +247,7 @@ local function write(commit)
             redis.call('DEL', redelivery[1])
         end
     end
-    apply_turns(commit.review_id, commit.turns)
+    apply_absence_events(commit.review_id, commit.absence_events)
     return 1
 end
 
@@ -268,8 +268,8 @@ redis.call('SCARD', PARTNERS)
 local answers = {}
 while at < #COMMITS do
     local commit = read_commit()
-    local well, answer = pcall(write, commit)
-    answers[#answers + 1] = well and answer or message(answer)
+    local ok, answer = pcall(apply, commit)
+    answers[#answers + 1] = ok and answer or message(answer)
 end
 -- All is written: an error now must not keep the answers from whoever logs what was done.
 if #settled > 0 then

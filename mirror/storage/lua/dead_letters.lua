@@ -1,6 +1,6 @@
 -- Keeping dead letters: of identical bodies one, the newest, with how often they came and what the first was called.
 -- A part of commit.lua and of keep_dead_letter.lua.
-local function keep_dead_letter(dead_letters, bodies, delivery_id, letter, digest)
+local function keep_dead_letter(dead_letters, bodies, delivery_id, dead_letter, digest)
     local copies, first = 0, delivery_id
     local known = redis.call('HGET', bodies, digest)
     if known then
@@ -11,6 +11,6 @@ local function keep_dead_letter(dead_letters, bodies, delivery_id, letter, diges
         end
     end
     redis.call('HSET', bodies, digest, string.format('%s %d %s', delivery_id, copies, first))
-    redis.call('HSET', dead_letters, delivery_id, letter)
+    redis.call('HSET', dead_letters, delivery_id, dead_letter)
 end
 
