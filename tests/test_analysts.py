@@ -12,9 +12,9 @@ import pytest
 from mirror.domain.incidents import Thresholds
 from mirror.stopping import cancel_and_wait
 from mirror.storage.store import Store
-from tests.postgres_support import is_caught_up, query
-from tests.support import wait_until
+from tests.postgres_support import query
 from tests.worker.support import DAY, Mirror
+from tools.chaos.tables import wait_until_up_to_date
 from worker.postgres.sink import PostgresSink
 
 TEXT = (Path(__file__).parents[1] / "docs" / "analysts.md").read_text()
@@ -97,7 +97,7 @@ async def url(store: Store, monkeypatch: pytest.MonkeyPatch, postgres_url: str) 
     mirror = Mirror(store, monkeypatch, Thresholds())
     await tell(mirror)
     sinking = asyncio.create_task(PostgresSink(store, postgres_url).run())
-    await wait_until(lambda: is_caught_up(store, postgres_url))
+    assert await wait_until_up_to_date(store, postgres_url, patience=20)
     await cancel_and_wait(sinking)
     return postgres_url
 

@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+import psycopg
+
 from mirror.storage import keys
 from tools.chaos.link import DOWN, UP
 from tools.chaos.plan import Fault
@@ -131,6 +133,19 @@ async def queue_lost(stage: Stage, _fault: Fault) -> None:
     await stage.lose_queue()
 
 
+async def postgres_kill(stage: Stage, fault: Fault) -> None:
+    stage.postgres.kill()
+    await asyncio.sleep(fault.seconds)
+    await asyncio.to_thread(stage.postgres.start)
+
+
+async def postgres_cut(stage: Stage, _fault: Fault) -> None:
+    """Cut all connections to Postgres, in the middle of whatever they are at."""
+    statement = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    async with await psycopg.AsyncConnection.connect(stage.postgres.url(), autocommit=True) as connection:
+        await connection.execute(statement)
+
+
 async def release(stage: Stage, fault: Fault) -> None:
     """Have a worker of yesterday's release work beside those of today's."""
     if stage.yesterday is None:
@@ -157,5 +172,7 @@ FAULTS: Mapping[str, Callable[[Stage, Fault], Awaitable[None]]] = {
     "link-mute": link_mute,
     "link-delay": link_delay,
     "queue-lost": queue_lost,
+    "postgres-kill": postgres_kill,
+    "postgres-cut": postgres_cut,
     "release": release,
 }

@@ -11,6 +11,7 @@ from tools.chaos.audit import MOST_SHOWN, Evidence, Verdict
 from tools.chaos.kept import Kept
 from tools.chaos.sending import Sender
 from tools.chaos.slots import Slot
+from tools.chaos.tables import Comparison
 
 EXPECTED = {"200", "503", "no answer"}
 
@@ -24,6 +25,7 @@ class Run(msgspec.Struct):
     faults: Counter[str]
     seconds: float
     quiet_after: float
+    tables: Comparison
 
 
 class Result(msgspec.Struct):
@@ -71,7 +73,12 @@ def judge(run: Run) -> Result:
         taken_for_redeliveries=audit.taken_for_redeliveries(evidence),
         faults=dict(sorted(run.faults.items())),
         starts={slot.name: slot.starts for slot in run.slots},
-        verdicts=[*audit.audit(evidence), *_of_the_sender(sender), *_of_the_processes(run.slots, lines)],
+        verdicts=[
+            *audit.audit(evidence),
+            *_of_the_sender(sender),
+            *_of_the_processes(run.slots, lines),
+            _of_postgres(run),
+        ],
     )
 
 
@@ -83,6 +90,11 @@ def _of_the_sender(sender: Sender) -> list[Verdict]:
         Verdict("every delivery was acknowledged in the end", sender.work.deliveries, sender.lost[:MOST_SHOWN]),
         Verdict("every answer was 200, or 503 with Retry-After", answers, outside + silent),
     ]
+
+
+def _of_postgres(run: Run) -> Verdict:
+    found = run.tables
+    return Verdict("the tables in Postgres are the mirror's, row by row", found.rows, found.differing[:MOST_SHOWN])
 
 
 def _of_the_processes(slots: Sequence[Slot], lines: logs.Told) -> list[Verdict]:

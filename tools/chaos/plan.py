@@ -23,6 +23,8 @@ KINDS: dict[str, tuple[float, float]] = {
     "link-mute": (1, 7),
     "link-delay": (1, 5),
     "queue-lost": (0, 0),
+    "postgres-kill": (0, 3),
+    "postgres-cut": (0, 0),
     "release": (4, 10),
 }
 # Faults lie in this part of the deliveries; the closing act comes behind it.

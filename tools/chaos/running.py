@@ -9,8 +9,11 @@ from pathlib import Path
 import msgspec
 from nacl.signing import SigningKey
 
+from mirror.settings import load
 from mirror.storage import keys
-from tools.chaos import kept
+from mirror.storage.connection import connect
+from mirror.storage.store import Store
+from tools.chaos import kept, tables
 from tools.chaos.faults import FAULTS
 from tools.chaos.judging import Result, Run, judge
 from tools.chaos.plan import Fault
@@ -24,6 +27,8 @@ AT_A_TIME = 32
 CLOSING = 0.96
 # All that waits must be applied within this, once everything is sent.
 QUIET_S, QUIET_HURRIED_S = 90.0, 20.0
+# And be in Postgres within this; the comparison tells if it is not.
+POSTGRES_S = 180.0
 
 
 class Options(msgspec.Struct):
@@ -48,12 +53,16 @@ async def run(options: Options, tell: Callable[[int, str], None]) -> Result:
         done = await _send_and_fail(stage, sender, options.plan, note)
         note[0] = "waiting until all is quiet"
         quiet_after = await _wait_until_quiet(stage, QUIET_HURRIED_S if work.hurried else QUIET_S)
+        note[0] = "waiting for Postgres"
+        store = Store(connect(load({}), f"redis://127.0.0.1:{stage.redis.port}"))
+        compared = await tables.compare_at_rest(store, stage.postgres.url(), POSTGRES_S)
+        await store.close()
         seconds = time.monotonic() - started
         await asyncio.gather(*(slot.stop() for slot in stage.slots))
         note[0] = "judging"
         found = await kept.read(stage.redis)
         telling.cancel()
-    return judge(Run(sender, stage.slots, found, done, round(seconds, 1), quiet_after))
+    return judge(Run(sender, stage.slots, found, done, round(seconds, 1), quiet_after, compared))
 
 
 async def _send_and_fail(stage: Stage, sender: Sender, plan: Sequence[Fault], note: list[str]) -> Counter[str]:

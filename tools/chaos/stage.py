@@ -11,6 +11,7 @@ import aiohttp
 from tools.chaos.link import Link
 from tools.chaos.redis_server import RedisServer
 from tools.chaos.slots import Slot
+from tools.dev.postgres import PostgresServer
 from tools.dev.stack import free_port
 from tools.simulator.keys import Signer
 
@@ -20,8 +21,9 @@ START_TIMEOUT_S = 60.0
 
 
 class Stage:
-    def __init__(self, redis: RedisServer, link: Link) -> None:
+    def __init__(self, redis: RedisServer, link: Link, postgres: PostgresServer) -> None:
         self.redis = redis
+        self.postgres = postgres
         self.link = link
         self.urls: list[str] = []
         self.webs: list[Slot] = []
@@ -50,8 +52,10 @@ async def running(folder: Path, signer: Signer, *, hurried: bool, yesterday: Pat
     """
     redis = RedisServer(folder)
     link = Link(redis.port)
-    stage = Stage(redis, link)
+    postgres = await asyncio.to_thread(PostgresServer, folder)
+    stage = Stage(redis, link, postgres)
     try:
+        await asyncio.to_thread(postgres.start)
         await redis.start()
         await link.start()
         _fill(stage, folder, signer, hurried=hurried, yesterday=yesterday)
@@ -63,6 +67,7 @@ async def running(folder: Path, signer: Signer, *, hurried: bool, yesterday: Pat
         await asyncio.gather(*(slot.stop() for slot in stage.slots))
         await link.close()
         await redis.close()
+        await asyncio.to_thread(postgres.stop)
 
 
 def _fill(stage: Stage, folder: Path, signer: Signer, *, hurried: bool, yesterday: Path | None) -> None:
@@ -76,6 +81,7 @@ def _fill(stage: Stage, folder: Path, signer: Signer, *, hurried: bool, yesterda
         "PARTOO_WEBHOOK_SECRET": "",
         "PARTOO_API_KEY": "",
         "OUTGOING_ALLOW_PRIVATE": "on",
+        "DATABASE_URL": stage.postgres.url(),
     }
     for number in range(1, WEBS + 1):
         port = free_port()

@@ -63,7 +63,7 @@ class PostgresSink:
                 return
             except LostError:
                 continue
-            except psycopg.Error as error:
+            except (psycopg.Error, OSError) as error:
                 await self._failed(described(error))
             except StorageUnavailableError as error:
                 log.warning("postgres.interrupted", error=repr(error))
@@ -190,7 +190,9 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def described(error: psycopg.Error) -> str:
+def described(error: psycopg.Error | OSError) -> str:
     """Say what Postgres says, without its details: these may quote a review."""
+    if isinstance(error, OSError):
+        return repr(error)
     text = error.diag.message_primary or next(iter(str(error).strip().splitlines()), "") or type(error).__name__
     return f"{text[:_MAX_ERROR_CHARS]}{f' ({error.sqlstate})' if error.sqlstate else ''}"

@@ -12,9 +12,9 @@ from mirror.domain.ratings import Rating, moments, series
 from mirror.stopping import cancel_and_wait
 from mirror.storage import ratings
 from mirror.storage.store import Store
-from tests.postgres_support import is_caught_up, query
-from tests.support import wait_until
+from tests.postgres_support import query
 from tests.worker.support import HOUR, START, Mirror
+from tools.chaos.tables import wait_until_up_to_date
 from worker.postgres.sink import PostgresSink
 
 BUSINESSES, PARTNERS = ("b1", "b2"), ("google_my_business", "facebook")
@@ -60,7 +60,7 @@ async def test_the_view_gives_what_the_mirrors_ratings_give(
     mirror = Mirror(store, monkeypatch, Thresholds())
     await live_at_random(mirror, random.Random(seed))  # noqa: S311
     sinking = asyncio.create_task(PostgresSink(store, postgres_url).run())
-    await wait_until(lambda: is_caught_up(store, postgres_url))
+    assert await wait_until_up_to_date(store, postgres_url, patience=20)
     await cancel_and_wait(sinking)
     assert await ratings.catch_up(store, 100)
     days = moments(START, mirror.now, "day")
