@@ -1,5 +1,6 @@
 """Reading the values of environment variables: each reader raises ValueError with what the text must be."""
 
+import base64
 import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -100,6 +101,34 @@ def postgres_url(text: str) -> str:
         raise ValueError("must be a URL that starts with postgres:// or postgresql://")
     if not parts.path.strip("/"):
         raise ValueError("must name a database: postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    return text
+
+
+def webhook_url(text: str) -> str:
+    """Read the URL that webhooks are posted to. Raises ValueError, which does not repeat it: it may hold a secret."""
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError:
+        raise ValueError("must be a valid URL that starts with https:// or http://") from None
+    if re.search(r"\s", text) or parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError("must be a URL that starts with https:// or http://")
+    if parts.fragment or "@" in parts.netloc:
+        raise ValueError("must be a URL without a user's name and without #")
+    return text
+
+
+def signing_secret(text: str) -> str:
+    """Read a secret that signs Standard Webhooks. Raises ValueError."""
+    problem = "must be whsec_ and the base64 of 24 to 64 bytes, such as whsec_ and what `openssl rand -base64 32` gives"
+    if not text.startswith("whsec_"):
+        raise ValueError(problem)
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        raise ValueError(problem) from None
+    if not 24 <= len(key) <= 64:  # noqa: PLR2004 - Standard Webhooks, "Signature scheme"
+        raise ValueError(problem)
     return text
 
 

@@ -52,6 +52,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_review_text: bool
     feed_length: int
     outgoing_allow_private: bool
+    alert_webhook_url: str | None
+    alert_webhook_secret: str | None
+    alert_format: str | None
     redelivery_window: int
     reorder_window: int
     late_window: int

@@ -152,6 +152,25 @@ VARIABLES = (
         "on lets outgoing webhooks go to addresses that are not public: loopback, private, link-local.",
     ),
     Variable(
+        "ALERT_WEBHOOK_URL",
+        "",
+        parsing.webhook_url,
+        "Where notices for the operator are posted: what is wrong, and that it is over. Empty: nowhere.",
+    ),
+    Variable(
+        "ALERT_WEBHOOK_SECRET",
+        "",
+        parsing.signing_secret,
+        "Signs these notices, as Standard Webhooks are signed: whsec_ and the base64 of 24 to 64 bytes. Empty: "
+        "unsigned.",
+    ),
+    Variable(
+        "ALERT_FORMAT",
+        "",
+        parsing.one_of("standard", "slack"),
+        'standard or slack ({"text"}). Empty: slack for hooks.slack.com, standard elsewhere.',
+    ),
+    Variable(
         "REDELIVERY_WINDOW",
         "1h",
         parsing.duration,

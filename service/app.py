@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from mirror.alerting.notifier import Notifier, make_notifier
 from mirror.settings import Settings
 from mirror.stopping import cancel_and_wait
 from mirror.storage.connection import connect
@@ -108,6 +109,7 @@ def make_app(settings: Settings, redis_url: str, tracing: "Tracing | None" = Non
             await tracing.close()
 
     app.cleanup_ctx.append(background)
+    app.cleanup_ctx.append(partial(_telling, notifier=make_notifier(settings, watch_store, probe)))
     return app
 
 
@@ -118,6 +120,13 @@ def _steps(tracing: "Tracing | None") -> tuple[Callable[..., Outcomes], Callable
     from service.webhook.traced import TracedBatchWriter, TracedOutcomes  # noqa: PLC0415 - an extra
 
     return partial(TracedOutcomes, tracing), partial(TracedBatchWriter, tracing)
+
+
+async def _telling(_app: web.Application, notifier: Notifier | None) -> AsyncIterator[None]:
+    """Tell the operator what is wrong, as long as the stores are open."""
+    tasks = [] if notifier is None else [asyncio.create_task(notifier.run())]
+    yield
+    await cancel_and_wait(*tasks)
 
 
 def _setup_routes(app: web.Application, webhook: Webhook) -> None:

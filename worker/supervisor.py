@@ -18,6 +18,7 @@ import msgspec
 import structlog
 from arq.worker import Worker
 
+from mirror.alerting.notifier import make_notifier
 from mirror.bootstrap import tune_gc
 from mirror.settings import Settings, SettingsError
 from mirror.stopping import cancel_and_wait, on_stop
@@ -83,7 +84,8 @@ async def supervise(
     _, make_client = traceable(tracing)
     client = make_client(allow_private=settings.outgoing_allow_private)
     sending_store = Store(connect(settings, redis_url, connections(settings)), kept.clock)
-    sending = asyncio.create_task(keep_sending(sending_store, client, name, stop))
+    notifier = make_notifier(settings, sending_store, WriteProbe(sending_store, kept.probe_log))
+    sending = asyncio.create_task(keep_sending(sending_store, client, name, stop, notifier))
     try:
         await _supervise(settings, redis_url, name, stop, kept)
         await sending

@@ -3,7 +3,7 @@
 import ipaddress
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
-from mirror.domain.outgoing import Answer, Endpoint, signatures
+from mirror.domain.outgoing import Answer, Endpoint, Secret, signatures
 from mirror.events import CloudEvent
 
 TIMEOUT_S = 15.0
@@ -90,17 +90,18 @@ class OutgoingClient:
 
     async def post(self, endpoint: Endpoint, event: CloudEvent, now: int) -> Answer:
         """Send an event, signed, and tell what became of it; `now` is in ms since 1970 UTC. Raises nothing."""
-        body = _ENCODE(event)
+        return await self.send(endpoint.url, _ENCODE(event), event.id, endpoint.secrets, now)
+
+    async def send(self, url: str, body: bytes, event_id: str, secrets: Sequence[Secret], now: int) -> Answer:
+        """Post a body under an id, signed with the secrets, if there are any; as `post` does."""
         timestamp = now // 1000
-        headers = {
-            "webhook-id": event.id,
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": signatures(endpoint.secrets, event.id, timestamp, body, now),
-        }
+        headers = {"webhook-id": event_id, "webhook-timestamp": str(timestamp)}
+        if secrets:
+            headers["webhook-signature"] = signatures(secrets, event_id, timestamp, body, now)
         started = time.monotonic()
         status, error, retry_after = 0, "", 0
         try:
-            async with self._session.post(endpoint.url, data=body, headers=headers, allow_redirects=False) as response:
+            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 status = response.status
                 retry_after = _retry_after(response.headers.get("Retry-After"), now)
                 with suppress(aiohttp.ClientError, TimeoutError):
@@ -108,7 +109,7 @@ class OutgoingClient:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as problem:
             error = self._words(problem)
         took = round((time.monotonic() - started) * 1000)
-        return Answer(at=now, event=event.id, status=status, took=took, error=error, retry_after=retry_after)
+        return Answer(at=now, event=event_id, status=status, took=took, error=error, retry_after=retry_after)
 
     def _words(self, problem: BaseException) -> str:
         if isinstance(problem, TimeoutError):

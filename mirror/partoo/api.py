@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 
 from mirror.partoo.answers import Page, check_status, decode_page, read_body
-from mirror.partoo.errors import ApiUnavailableError, RateLimitedError
+from mirror.partoo.errors import ApiRefusedError, ApiUnavailableError, RateLimitedError
 from mirror.partoo.limiter import Limiter
 from mirror.partoo.listing import turn_pages
 
@@ -71,6 +71,11 @@ class PartooApi:
         except RateLimitedError as error:
             await self._limiter.pause(error.retry_after_s)
             raise
+        except ApiRefusedError as error:
+            if error.refuses_key:
+                await self._limiter.refused()
+            raise
+        await self._limiter.taken()
         return decode_page(data, number, observed_at)
 
     async def _get(self, parameters: Mapping[str, str]) -> bytes:

@@ -6,7 +6,7 @@ of the same organization ask too, so the default of PARTOO_API_RATE leaves them 
 
 import asyncio
 
-from mirror.storage import keys
+from mirror.storage import key_refusal, keys
 from mirror.storage.store import Store
 
 MINUTE_MS = 60_000
@@ -34,6 +34,14 @@ class Limiter:
             # Partoo may have asked for a pause while this request waited for its turn.
             if not wait or not await self._store.redis.execute_command("EXISTS", keys.API_PAUSE):
                 return await self._store.now()
+
+    async def refused(self) -> None:
+        """Tell the fleet that Partoo refuses the key."""
+        await key_refusal.note(self._store)
+
+    async def taken(self) -> None:
+        """Tell the fleet that Partoo takes the key."""
+        await key_refusal.clear(self._store)
 
     async def pause(self, seconds: float) -> None:
         """Have the whole fleet send nothing for so long, or longer if it pauses already."""

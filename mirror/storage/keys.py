@@ -46,6 +46,8 @@ VERIFY = "rm:verify"
 VERIFY_FAILURES = "rm:verify:failures"  # hash: review id -> how often asking has failed in a row
 SECOND_LOOKS = "rm:verify:again"  # sorted set: review id -> when to ask once more, as the search that answered may lag
 API_BUCKET = "rm:api:bucket"  # string: until when Partoo's API is booked, ms; expires by itself (see partoo/limiter)
+API_REFUSED = "rm:api:refused"  # string: since when Partoo refuses the key, ms; deleted once it is taken
+API_REFUSED_MS = 86_400_000  # and forgotten where nothing was asked for so long
 API_PAUSE = "rm:api:pause"  # string with a TTL: Partoo has answered 429 and named a time to wait
 
 # One for each body whose first attempt failed: when that was, ms. The commit of its redelivery deletes it; if none
@@ -77,6 +79,7 @@ DEAD_BODIES = "rm:dead_letters:bodies"
 UNCLEAN_FILES = "rm:forget:unclean"
 CORRUPT = "rm:corrupt"  # hash: review id -> bytes of its record that could not be read, set aside for whoever mends it
 WORKERS = "rm:workers"  # sorted set: worker -> last heartbeat
+WORKERS_STARTED = "rm:workers:started"  # hash: worker -> first heartbeat
 HEARTBEAT_INTERVAL_MS = 5_000
 WORKER_ALIVE_MS = 20_000  # a worker silent for longer does not count
 WORKER_FORGOTTEN_MS = 86_400_000  # and is dropped from WORKERS after a day
@@ -89,6 +92,12 @@ FEED_LENGTH = 100_000  # about how many of the newest entries it keeps, unless t
 # is silent. No TTL.
 DELIVERY_HOURS = "rm:silence:hours"
 SILENCE = "rm:silence"
+
+# Operator notices: string, JSON: what was told and what waits to be sent, bounded by domain/notices; and the process
+# that sends them, a string with a TTL.
+NOTICES = "rm:notices"
+NOTICES_LEASE = "rm:notices:lease"
+NOTICES_LEASE_MS = 30_000
 
 IMPORTING = "rm:importing"  # string: an import is under way, or was interrupted
 

@@ -85,7 +85,7 @@ async def set_reason(store: Store, reason: Reason) -> None:
 
 
 async def _tell(store: Store, kind: str, since: int, facts: Mapping[str, object], *remembered: object) -> bool:
-    args = [kind, since, msgspec.json.encode(facts), keys.FEED_LENGTH, *remembered]
+    args = [kind, since, msgspec.json.encode(facts), store.feed_length, *remembered]
     return bool(await store.tell_silence(keys=[keys.SILENCE, keys.FEED], args=args))
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import structlog
 
+from mirror.alerting.notifier import Notifier
 from mirror.outgoing.client import OutgoingClient
 from mirror.settings import Settings
 from mirror.stopping import cancel_and_wait
@@ -28,15 +29,21 @@ def connections(settings: Settings) -> int:
     return min(CONNECTIONS, settings.redis_max_connections - 2)
 
 
-async def keep_sending(store: Store, client: OutgoingClient, name: str, stop: asyncio.Event) -> None:
-    """Send until told to stop; what is on its way then may end. Closes `store` and `client`."""
+async def keep_sending(
+    store: Store, client: OutgoingClient, name: str, stop: asyncio.Event, notifier: Notifier | None = None
+) -> None:
+    """Send until told to stop; what is on its way then may end. Closes `store` and `client`.
+
+    `notifier` tells the operator beside that: it must go on while arq's worker is built anew.
+    """
     senders = Senders(store, client, name, store.clock.read)
     running = asyncio.create_task(_run(store, senders))
+    telling = [] if notifier is None else [asyncio.create_task(notifier.run())]
     try:
         await stop.wait()
         await senders.stop()
     finally:
-        await cancel_and_wait(running)
+        await cancel_and_wait(running, *telling)
         await client.close()
         with suppress(StorageUnavailableError):
             await store.close()
