@@ -14,6 +14,9 @@ MINUTE_MS = 60_000
 # A hiccup, a restart or a release is over before that.
 PATIENCE_MS = {"redis": 30_000, "workers": 30_000, "endpoint": 5 * MINUTE_MS, "postgres": 5 * MINUTE_MS}
 REDIS = "redis"
+NO_WORKER = "no_worker"
+LOST_WORKERS = "workers"
+_WORKERS_LOOK = f"python -m mirror doctor; {DOCS}, “Notices”"
 
 
 def redis_condition(found: Finding) -> Condition:
@@ -46,8 +49,8 @@ async def conditions(store: Store, now: int) -> list[Condition]:
 
 
 async def _all(store: Store, now: int) -> AsyncIterator[Condition]:
-    for one in _workers(await workers.fleet(store), now):
-        yield one
+    if (missing := _workers(await workers.fleet(store), now)) is not None:
+        yield missing
     for incident in await incidents.open_incidents(store):
         of = " ".join(str(part) for part in next(iter(incident.of.items())))
         yield Condition(
@@ -97,21 +100,26 @@ async def _all(store: Store, now: int) -> AsyncIterator[Condition]:
         )
 
 
-def _workers(fleet: Mapping[str, workers.Life], now: int) -> list[Condition]:
+def _workers(fleet: Mapping[str, workers.Life], now: int) -> Condition | None:
+    alive = sum(life.is_alive(now) for life in fleet.values())
     lost = workers.lost(fleet, now)
-    alive = [life for life in fleet.values() if life.is_alive(now)]
-    shared = {"patience": PATIENCE_MS["workers"], "look": f"python -m mirror doctor; {DOCS}, “Notices”"}
     if not alive:
-        since = max((life.last_beat for life in fleet.values()), default=0)
-        what = "no worker is alive: deliveries are stored, but not applied"
-        return [Condition(key="workers", what=what, todo="start a worker: python -m worker", since=since, **shared)]  # type: ignore[arg-type]
+        return Condition(
+            key=NO_WORKER,
+            what="no worker is alive: deliveries are stored, but not applied",
+            todo="start a worker: python -m worker",
+            look=_WORKERS_LOOK,
+            patience=PATIENCE_MS[LOST_WORKERS],
+        )
     if not lost:
-        return []
-    names = ", ".join(sorted(lost))
-    since = min(fleet[name].last_beat for name in lost)
-    what = f"{len(lost)} of {len(lost) + len(alive)} workers died and no other took its place: {names}"
-    todo = "look into its log for why, and start another; if that is meant to be so, this ends after a day"
-    return [Condition(key="workers", what=what, todo=todo, since=since, **shared)]  # type: ignore[arg-type]
+        return None
+    return Condition(
+        key=LOST_WORKERS,
+        what=f"{len(lost)} of {len(lost) + alive} workers died and no other took its place: {', '.join(sorted(lost))}",
+        todo="look into its log for why, and start another; if that is meant to be so, this ends after a day",
+        look=_WORKERS_LOOK,
+        patience=PATIENCE_MS[LOST_WORKERS],
+    )
 
 
 def _endpoint(standing: endpoints.Standing) -> Sequence[Condition]:

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from mirror.alerting import messages
-from mirror.alerting.conditions import REDIS, conditions, redis_condition, storing
+from mirror.alerting.conditions import LOST_WORKERS, NO_WORKER, REDIS, conditions, redis_condition, storing
 from mirror.domain.notices import Condition, Notice, State, given_up, next_to_send, observe, sent, take
 from mirror.domain.outgoing import Secret, retry_delay
 from mirror.outgoing.client import OutgoingClient
@@ -115,14 +115,19 @@ class Notifier:
             await notices.give_up(self._store, self._holder)
 
     async def _gather(self) -> tuple[list[Condition], tuple[str, ...]]:
-        """Return what is wrong, and of what kinds of conditions nothing is known."""
+        """Return what is wrong, and of what conditions nothing is known."""
         try:
             found, self._full = await storing(self._store, self._probe, was_full=self._full)
-            own = [] if found is None else [redis_condition(found)]
-            return [*own, *await conditions(self._store, await self._store.now())], ()
+            others = await conditions(self._store, await self._store.now())
         except StorageUnavailableError as error:
             condition = redis_condition(await explain(self._store, error))
             return [condition], tuple(key for key in self._state.known if key != REDIS)
+        if found is not None:
+            # Nor can heartbeats be written, so that nothing is known of workers.
+            of_others = [one for one in others if one.key not in (NO_WORKER, LOST_WORKERS)]
+            return [redis_condition(found), *of_others], (NO_WORKER, LOST_WORKERS)
+        # Where none is alive, those that were lost before are not back.
+        return others, (LOST_WORKERS,) if any(one.key == NO_WORKER for one in others) else ()
 
     def _change(self, state: State) -> None:
         self._written = self._written and state == self._state

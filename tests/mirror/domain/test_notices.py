@@ -23,9 +23,8 @@ NOW = 1_700_000_000_000
 
 
 def condition(key: str = "silence", *, patience: int = 0, since: int = 0, size: int = 0) -> Condition:
-    return Condition(
-        key=key, what=f"{key} it is", todo="mend it", look="docs", patience=patience, since=since, size=size
-    )
+    words = {"what": f"{key} it is", "todo": "mend it", "look": "docs"}
+    return Condition(key=key, patience=patience, since=since, size=size, **words)
 
 
 def told(state: State) -> list[tuple[str, Kind]]:
