@@ -108,8 +108,7 @@ def make_app(settings: Settings, redis_url: str, tracing: "Tracing | None" = Non
         if tracing is not None:
             await tracing.close()
 
-    app.cleanup_ctx.append(background)
-    app.cleanup_ctx.append(partial(_telling, notifier=make_notifier(settings, watch_store, probe)))
+    app.cleanup_ctx.extend((background, partial(_telling, notifier=make_notifier(settings, watch_store, probe))))
     return app
 
 
