@@ -7,7 +7,9 @@ start, and talk to another server or to none. No message repeats a part of the U
 import re
 from urllib.parse import SplitResult, urlsplit
 
-_STARTS = ("redis://", "rediss://", "unix://")
+from mirror.sentinel_urls import SCHEMES, sentinels
+
+_STARTS = ("redis://", "rediss://", "unix://", *(f"{scheme}://" for scheme in SCHEMES))
 # What a user's name or a password may hold only percent-encoded.
 _ENCODED = {"@": "%40", "/": "%2F", "#": "%23", "?": "%3F", " ": "%20", "[": "%5B", "]": "%5D"}
 _HOST = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+(%[\w.-]+)?")
@@ -17,14 +19,17 @@ def redis_url(text: str) -> str:
     """Read the URL of a Redis. Raises ValueError with what to write instead."""
     if not text.startswith(_STARTS):
         raise ValueError(
-            "must be a URL that starts with redis://, rediss:// or unix:// (a socket: unix:///path/to/redis.sock)"
+            "must be a URL that starts with redis://, rediss:// or unix:// (a socket: unix:///path/to/redis.sock), "
+            "redis+sentinel:// or rediss+sentinel://"
         )
     _refuse_unescaped(text)
     try:
         parts = urlsplit(text)
     except ValueError:
         raise ValueError("must be a valid URL; percent-encode special characters in the password") from None
-    if parts.scheme == "unix":
+    if parts.scheme in SCHEMES:
+        sentinels(text)
+    elif parts.scheme == "unix":
         _check_socket(parts)
     else:
         _check_server(parts)

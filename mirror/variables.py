@@ -37,7 +37,8 @@ VARIABLES = (
         "REDIS_URL",
         "",
         redis_url,
-        "Redis to use: redis://, rediss:// (TLS) or unix://. Empty: an embedded server, for development.",
+        "Redis to use: redis://, rediss:// (TLS), unix://, or sentinels: redis+sentinel://host:port,host:port/service. "
+        "Empty: an embedded server, for development.",
     ),
     Variable(
         "REDIS_TLS_VERIFY",

@@ -10,8 +10,10 @@ from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
+from mirror.sentinel_urls import sentinels
 from mirror.settings import Settings, SettingsError
 from mirror.storage.errors import mapped, mapping
+from mirror.storage.sentinel import sentinel_pool
 
 CONNECT_TIMEOUT_S = 2.0
 # A command that Redis does not answer within this fails: the deadline lies in the socket, because cancelling a command
@@ -60,12 +62,26 @@ def connect(settings: Settings, redis_url: str, connections: int | None = None) 
     bear being repeated.
     """
     try:
-        pool = BlockingConnectionPool.from_url(redis_url, **_options(settings, redis_url, connections))
+        pool = _pool(settings, redis_url, connections)
     except ValueError as error:
         raise SettingsError("REDIS_URL", f"cannot be used: {error}") from None
     # arq also serializes how a job failed, an exception, although nobody keeps it: its repr will do.
     encode = msgspec.msgpack.Encoder(enc_hook=repr).encode
     return Client(pool_or_conn=pool, job_serializer=encode, job_deserializer=msgspec.msgpack.decode)
+
+
+def _pool(settings: Settings, redis_url: str, connections: int | None) -> BlockingConnectionPool:
+    options = _options(settings, redis_url, connections)
+    known = sentinels(redis_url)
+    if known is not None:
+        return sentinel_pool(known, options, _tls(settings))
+    return BlockingConnectionPool.from_url(redis_url, **options)
+
+
+def _tls(settings: Settings) -> dict[str, Any]:
+    # redis-py's default takes a certificate that anybody has got, for whatever name.
+    verify = settings.redis_tls_verify
+    return {"ssl_cert_reqs": "required" if verify else "none", "ssl_check_hostname": verify}
 
 
 def _options(settings: Settings, redis_url: str, connections: int | None) -> dict[str, Any]:
@@ -83,7 +99,5 @@ def _options(settings: Settings, redis_url: str, connections: int | None) -> dic
     if scheme != "unix":
         options |= {"socket_connect_timeout": CONNECT_TIMEOUT_S, "socket_keepalive": True}
     if scheme == "rediss":
-        # redis-py's default takes a certificate that anybody has got, for whatever name.
-        verify = settings.redis_tls_verify
-        options |= {"ssl_cert_reqs": "required" if verify else "none", "ssl_check_hostname": verify}
+        options |= _tls(settings)
     return options

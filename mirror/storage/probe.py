@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 from redis.asyncio import SSLConnection
+from redis.asyncio.sentinel import SentinelManagedConnection
 
 from mirror.stopping import cancel_and_wait
 from mirror.storage import keys
@@ -72,10 +73,10 @@ async def explain(store: Store, error: BaseException) -> Finding:
 
 
 async def _greeting(store: Store) -> str | None:
-    """Return the error by which the server greets a new connection; None where it says nothing, or TLS hides it."""
+    """Return the error by which the server greets a new connection; None where it says nothing, or is hidden."""
     pool = store.redis.connection_pool
     options: dict[str, Any] = pool.connection_kwargs
-    if issubclass(pool.connection_class, SSLConnection):
+    if issubclass(pool.connection_class, SSLConnection | SentinelManagedConnection):
         return None
     if "path" in options:
         reader, writer = await asyncio.open_unix_connection(options["path"])
