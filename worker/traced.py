@@ -1,8 +1,13 @@
-"""The drain and the outgoing client that write spans, used in place of the plain ones where tracing is on."""
+"""The drain and the outgoing client that write spans, used in place of the plain ones where tracing is on.
 
+Spans are written by the event loop afterwards, so that an error in that holds up no delivery.
+"""
+
+import asyncio
 import time
 from collections.abc import Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from mirror.domain.changes import Source
@@ -11,7 +16,7 @@ from mirror.events import CloudEvent
 from mirror.outgoing.client import OutgoingClient
 from mirror.storage.commit import Commit
 from mirror.storage.inbox import Claim
-from mirror.telemetry.tracing import Tracing
+from mirror.telemetry.tracing import Step, Times, Tracing
 from worker.drain import Drainer
 
 # When the claim that this task works on began and ended, and when the batch of it did that is under way; in ns since
@@ -39,14 +44,18 @@ class TracedDrainer(Drainer):
         await super()._apply(claims)
 
     async def _commit(self, commits: Sequence[Commit], now: int) -> list[bool | str]:
-        claiming, claimed = _CLAIMED.get()
         committing = time.time_ns()
         answers = await super()._commit(commits, now)
         end = time.time_ns()
-        written = [one for one, answer in zip(commits, answers, strict=True) if answer is True]
-        ids = [decision.delivery.delivery_id for one in written for decision in one.settled.decisions]
+        claiming, claimed = _CLAIMED.get()
         steps = [("claim", claiming, claimed), ("decide", _BATCH.get(), committing), ("commit", committing, end)]
-        batch = self._tracing.batch("apply batch", (claiming, end), ids, steps)
+        written = [one for one, answer in zip(commits, answers, strict=True) if answer is True]
+        asyncio.get_running_loop().call_soon(self._trace, written, (claiming, end), steps)
+        return answers
+
+    def _trace(self, written: Sequence[Commit], times: Times, steps: Sequence[Step]) -> None:
+        ids = [decision.delivery.delivery_id for one in written for decision in one.settled.decisions]
+        batch = self._tracing.batch("apply batch", times, ids, steps)
         for one in written:
             for decision in one.settled.decisions:
                 delivery = decision.delivery
@@ -58,8 +67,7 @@ class TracedDrainer(Drainer):
                     "reviewmirror.review_id": str(one.review_id),
                 }
                 requested = delivery.source is Source.WEBHOOK
-                self._tracing.applied(delivery.delivery_id, (claiming, end), attributes, batch, requested=requested)
-        return answers
+                self._tracing.applied(delivery.delivery_id, times, attributes, batch, requested=requested)
 
 
 class TracedClient(OutgoingClient):
@@ -80,5 +88,6 @@ class TracedClient(OutgoingClient):
             "reviewmirror.event": event.id,
         }
         delivery_id = event.data.get("delivery_id") or ""
-        self._tracing.sent(delivery_id, begin, attributes, failed=answer.status not in _SUCCESS)
+        write = partial(self._tracing.sent, delivery_id, begin, attributes, failed=answer.status not in _SUCCESS)
+        asyncio.get_running_loop().call_soon(write)
         return answer

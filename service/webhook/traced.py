@@ -1,5 +1,9 @@
-"""The steps of the webhook path that write spans, used in place of the plain ones where tracing is on."""
+"""The steps of the webhook path that write spans, used in place of the plain ones where tracing is on.
 
+Spans are written by the event loop afterwards, so that an error in that reaches no delivery.
+"""
+
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -23,17 +27,20 @@ class TracedOutcomes(Outcomes):
     def accepted(self, deliveries: Sequence[Delivery]) -> None:
         super().accepted(deliveries)
         for delivery in deliveries:
-            self._trace(delivery, 200, "accepted")
+            self._trace_later(delivery, 200, "accepted")
 
     def acknowledged(self, delivery: Delivery, status: str) -> None:
         super().acknowledged(delivery, status)
-        self._trace(delivery, 200, status)
+        self._trace_later(delivery, 200, status)
 
     def rejected(self, request: web.Request, delivery: Delivery | None, error: Exception) -> ServiceError:
         rejection = super().rejected(request, delivery, error)
         if delivery is not None:
-            self._trace(delivery, rejection.status, rejection.code)
+            self._trace_later(delivery, rejection.status, rejection.code)
         return rejection
+
+    def _trace_later(self, delivery: Delivery, status: int, outcome: str) -> None:
+        asyncio.get_running_loop().call_soon(self._trace, delivery, status, outcome)
 
     def _trace(self, delivery: Delivery, status: int, outcome: str) -> None:
         attributes: dict[str, str | int] = {
@@ -62,4 +69,4 @@ class TracedBatchWriter(BatchWriter):
         await super()._write(batch)
         if batch:
             ids = [delivery.entry.delivery_id for delivery in batch]
-            self._tracing.batch("write", (begin, time.time_ns()), ids)
+            asyncio.get_running_loop().call_soon(self._tracing.batch, "write", (begin, time.time_ns()), ids)

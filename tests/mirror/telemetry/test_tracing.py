@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pytest_aiohttp import AiohttpClient
 
 from mirror.settings import SettingsError
+from mirror.storage import reads
 from mirror.storage.store import Store
 from mirror.telemetry import ids, start_tracing
 from mirror.telemetry.tracing import Tracing
@@ -157,3 +158,22 @@ async def test_an_exporter_that_nobody_answers_holds_up_nobody(
     started = asyncio.get_running_loop().time()
     await client.close()
     assert asyncio.get_running_loop().time() - started < 8
+
+
+async def test_an_error_in_tracing_keeps_no_delivery_from_its_answer_and_its_effect(
+    traced: Client, store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("no span")
+
+    errors: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: errors.append(context))
+    for method in ("request", "batch", "applied", "sent"):
+        monkeypatch.setattr(Tracing, method, fail)
+    failing = Tracing(SimpleSpanProcessor(InMemorySpanExporter()))
+    path = f"/webhooks/partoo/{WEBHOOK_SECRET}"
+    assert (await send(traced, make_body(make_review()), path)).status == 200
+    assert (await send(traced, make_body(make_review(35)), path, X_Partoo_Webhook_Tryout="1")).status == 200
+    async with running_worker(make_settings(), redis_url, tracing=failing):
+        await wait_until(lambda: reads.record(store, 34))
+    assert {str(context["exception"]) for context in errors} == {"no span"}
