@@ -16,11 +16,12 @@ from tests.process.processes import Process, RedisServer
 from tests.support import make_body, make_deletion, make_review, signed, wait_until
 
 SECRET, KEY, PASSWORD = "webhook-5ecret-9fa91de19", "partoo-key-77c1b2", "redis-pa55word-4e1d"
+POSTGRES_PASSWORD = "postgres-pa55word-2b9c"
 TOKENS = ("reader-t0ken-one-6ab3", "reader-t0ken-two-93fe")
 # What strangers send belongs into no log either: it may be the right secret with a slip of the pen.
 GUESSES = ("guessed-t0ken-0815", "guessed-5ecret-0816", "guessed-pa55word-0817")
 SIGNATURE = signed(make_body(make_review()))["X-Partoo-Signature-v1"]
-NEVER = (SECRET, KEY, PASSWORD, *TOKENS, *GUESSES, SIGNATURE[:30], "Castorche", "vieillot")
+NEVER = (SECRET, KEY, PASSWORD, POSTGRES_PASSWORD, *TOKENS, *GUESSES, SIGNATURE[:30], "Castorche", "vieillot")
 
 VARIABLES = {
     "PARTOO_WEBHOOK_SECRET": SECRET,
@@ -30,6 +31,7 @@ VARIABLES = {
     "VERIFICATION_DELAY": "0s",
     "LOG_LEVEL": "debug",
     "REDIS_MAX_CONNECTIONS": "3",
+    "DATABASE_URL": f"postgresql://sink:{POSTGRES_PASSWORD}@127.0.0.1:1/away",
 }
 
 
