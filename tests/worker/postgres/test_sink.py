@@ -11,7 +11,7 @@ from structlog.typing import EventDict
 from mirror.postgres import database
 from mirror.postgres.rows import Rows
 from mirror.stopping import cancel_and_wait
-from mirror.storage import forgetting, keys, sink
+from mirror.storage import forgetting, keys, sink, trimming
 from mirror.storage.store import Store
 from tests.postgres_support import check_tables, query
 from tests.support import wait_until
@@ -375,3 +375,32 @@ async def test_odd_values_are_kept_in_the_payload(mirror: Mirror, postgres_url: 
     ]
     statement = "SELECT payload->>'rating', payload->'new_field'->'a' = '[1, null, 1152921504606846976, 1e300]'"
     assert query(postgres_url, f"{statement} FROM review_changes") == [("five", True)]
+
+
+async def test_what_a_trimmed_history_does_not_tell_of_any_more_is_kept(mirror: Mirror, postgres_url: str) -> None:
+    async def edit(minute: int) -> None:
+        await mirror.later(HOUR)
+        await mirror.show(1, rating=minute % 5, update_date=f"2025-09-12T07:{minute:02d}:00Z")
+
+    statement = "SELECT version, kind, valid_to IS NULL FROM review_changes ORDER BY version"
+    expected = [(1, "first_seen", False), *((number, "updated", number == 8) for number in range(2, 9))]
+    async with running(mirror.store, postgres_url):
+        for minute in range(5):
+            await edit(minute)
+        await check_tables(mirror.store, postgres_url)
+        assert await trimming.trim(mirror.store, 1, mirror.now - 2 * HOUR) > 0
+        for minute in range(5, 8):
+            await edit(minute)
+        assert await wait_until_up_to_date(mirror.store, postgres_url, patience=20)
+        assert query(postgres_url, statement) == expected
+        # Written anew too.
+        query(postgres_url, "DELETE FROM mirror_cursor")
+        query(postgres_url, OTHERS)
+        assert await wait_until_up_to_date(mirror.store, postgres_url, patience=20)
+        assert query(postgres_url, statement) == expected
+        # A database that was empty shows where the history begins.
+        query(postgres_url, "DELETE FROM review_changes; DELETE FROM mirror_cursor")
+        query(postgres_url, OTHERS)
+        assert await wait_until_up_to_date(mirror.store, postgres_url, patience=20)
+        assert query(postgres_url, statement)[0][1] == "trimmed"
+        await check_tables(mirror.store, postgres_url)
