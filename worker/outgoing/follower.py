@@ -66,6 +66,16 @@ class Follower:
             self._shown.popitem(last=False)
         return found
 
+    async def show_one(self, entry: Entry) -> Shown:
+        """Work out what an entry stands for that is to be sent now. Raises one of `connection.UNAVAILABLE`.
+
+        One that is old keeps nobody else waiting, and takes no place from what others are about to send.
+        """
+        if (known := self._shown.get(entry.position)) is not None:
+            return known
+        (shown,) = await feed.show(self.store, [entry])
+        return shown
+
     def forget(self, review_id: int) -> None:
         """Keep nothing of a review that was erased."""
         for position in [one for one, shown in self._shown.items() if shown.entry.review_id == review_id]:

@@ -227,7 +227,7 @@ class Sender:
     async def _event(self, item: Item) -> CloudEvent:
         position = Position.read(item.position)
         entry = Entry(position, item.kind, item.review_id, item.version, item.delivery_id, item.facts)
-        (shown,) = await self._follower.show([entry])
+        shown = await self._follower.show_one(entry)
         if not item.told_as:
             return event_of(shown)
         event = event_of(msgspec.structs.replace(shown, entry=msgspec.structs.replace(entry, kind=item.told_as)))
