@@ -14,6 +14,7 @@ from mirror.cli.check import FAIL, OK, WARN, Check
 from mirror.cli.doctor_endpoints import check_endpoints
 from mirror.cli.doctor_partoo import check_partoo
 from mirror.cli.doctor_postgres import check_postgres
+from mirror.cli.doctor_server import check_disk, check_replicas
 from mirror.cli.output import write, write_json
 from mirror.clock import span
 from mirror.domain.silence import Reason, Standing
@@ -30,6 +31,7 @@ HELP = "check configuration, Redis, connections and workers, and say what to do;
 _SHORT_SECRET = 16
 _MEMORY_WARNING = 0.8
 _MOST_NAMED = 10
+_UNTOLD = "the server does not tell"
 # The checks that fail while deliveries are refused.
 _STORING = ("deliveries", "memory")
 
@@ -116,7 +118,7 @@ async def _redis(store: Store, settings: Settings, *, with_worker: bool) -> list
         problem = f"does not answer ({error})" if found.problem.startswith(NO_ANSWER) else found.problem
         return [Check("Redis", FAIL, problem, found.remedy)]
     checks = [
-        *_server_checks(facts, queue),
+        *_server_checks(facts, queue, settings),
         _finding("deliveries", FAIL, refused, "Redis takes what they need"),
         _finding("clock", WARN, server.clock_finding(store), "agrees with Redis's"),
         _connections(facts, settings, max(1, queue.workers)),
@@ -152,7 +154,7 @@ async def _queue(store: Store) -> Queue:
     )
 
 
-def _server_checks(facts: server.Server, queue: Queue) -> Iterator[Check]:
+def _server_checks(facts: server.Server, queue: Queue, settings: Settings) -> Iterator[Check]:
     minimum = ".".join(str(part) for part in server.MINIMUM_VERSION)
     known = tuple(int(part) for part in re.findall(r"\d+", facts.redis_version)[:2])
     found = f"{facts.name} {facts.version}"
@@ -161,8 +163,11 @@ def _server_checks(facts: server.Server, queue: Queue) -> Iterator[Check]:
     else:
         yield Check("server", FAIL, f"{found}, older than {minimum}", f"upgrade Redis to {minimum} or newer")
     yield _finding("role", FAIL, server.replica_finding(facts), "primary")
-    yield _finding("eviction policy", FAIL, server.eviction_finding(facts), "noeviction")
-    yield _finding("persistence", WARN, server.persistence_finding(facts), "append-only file on")
+    yield _finding("eviction policy", FAIL, server.eviction_finding(facts), facts.eviction_policy or _UNTOLD)
+    kept = _UNTOLD if facts.append_only_file is None else "append-only file on"
+    yield _finding("persistence", WARN, server.persistence_finding(facts), kept)
+    yield check_replicas(facts, settings)
+    yield from check_disk(facts, known, settings)
     yield _memory(facts, queue)
 
 
@@ -197,7 +202,9 @@ def _connections(facts: server.Server, settings: Settings, worker_count: int) ->
     if facts.max_clients is None:
         return Check("connection budget", OK, f"{found}; the server does not tell its limit")
     if needed <= facts.max_clients:
-        return Check("connection budget", OK, f"{found}, {facts.max_clients} allowed")
+        return Check(
+            "connection budget", OK, f"{found}, {facts.max_clients} allowed; {facts.connected_clients} open now"
+        )
     fitting = facts.max_clients // (2 * processes)
     remedy = "take a plan with more connections"
     if fitting >= FEWEST_CONNECTIONS:

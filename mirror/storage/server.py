@@ -33,6 +33,13 @@ class Memory(msgspec.Struct, frozen=True):
         return f"{self.used >> 20} of {self.limit >> 20} MiB" if self.limit else f"{self.used >> 20} MiB, no limit"
 
 
+class Replica(msgspec.Struct, frozen=True):
+    """A server that follows this one; `lag_s`: how long ago it was last heard of, in seconds."""
+
+    is_online: bool
+    lag_s: int
+
+
 class Server(msgspec.Struct, frozen=True):
     """Facts from INFO; None means the server does not tell.
 
@@ -43,11 +50,12 @@ class Server(msgspec.Struct, frozen=True):
     version: str
     redis_version: str
     eviction_policy: str | None
-    append_only_file: bool
+    append_only_file: bool | None
     memory: Memory
     max_clients: int | None
     connected_clients: int
     is_replica: bool
+    replicas: tuple[Replica, ...] = ()
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -67,12 +75,18 @@ async def inspect(store: Store) -> Server:
         version=str(info.get(f"{name}_version", redis_version)),
         redis_version=redis_version,
         eviction_policy=info.get("maxmemory_policy"),
-        append_only_file=bool(info.get("aof_enabled")),
+        append_only_file=bool(info["aof_enabled"]) if "aof_enabled" in info else None,
         memory=_memory(info),
         max_clients=info.get("maxclients"),
         connected_clients=int(info.get("connected_clients", 0)),
         is_replica=info.get("role") == "slave",
+        replicas=_replicas(info),
     )
+
+
+def _replicas(info: dict[str, Any]) -> tuple[Replica, ...]:
+    told = [info.get(f"slave{number}") for number in range(int(info.get("connected_slaves", 0)))]
+    return tuple(Replica(one.get("state") == "online", int(one.get("lag", 0))) for one in told if isinstance(one, dict))
 
 
 def in_ms(time: tuple[int, int]) -> int:
@@ -154,7 +168,7 @@ def clock_finding(store: Store) -> Finding | None:
 
 
 def persistence_finding(server: Server) -> Finding | None:
-    if server.append_only_file:
+    if server.append_only_file is not False:
         return None
     return Finding(
         "Redis keeps no append-only file: a restart of it would lose accepted deliveries",
