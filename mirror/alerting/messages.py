@@ -9,12 +9,23 @@ from mirror.domain.notices import Kind, Notice
 from mirror.events import TYPE_PREFIX, CloudEvent
 
 SLACK_HOST = "hooks.slack.com"
-_HEADS = {Kind.OPENED: "Problem", Kind.GROWN: "Still, and more of it", Kind.RESOLVED: "Over", Kind.SUMMARY: "Several"}
+_HEADS = {
+    Kind.OPENED: "Problem",
+    Kind.GROWN: "Still, and more of it",
+    Kind.RESOLVED: "Over",
+    Kind.SUMMARY: "Several",
+    Kind.TEST: "Test",
+}
 
 
 def is_slack(url: str, given: str | None) -> bool:
     """Tell whether Slack's form is wanted: as `given`, or by the host of the URL."""
-    return given == "slack" if given is not None else urlsplit(url).hostname == SLACK_HOST
+    return given == "slack" if given is not None else host(url) == SLACK_HOST
+
+
+def host(url: str) -> str:
+    """Name the host of a URL: what follows it may be secret."""
+    return urlsplit(url).hostname or ""
 
 
 def body_of(notice: Notice, *, slack: bool) -> bytes:

@@ -42,13 +42,20 @@ class Target(msgspec.Struct, frozen=True):
     secrets: tuple[Secret, ...]
 
 
-def make_notifier(settings: Settings, store: Store, probe: WriteProbe) -> "Notifier | None":
-    """Make the notifier of this process; None where there is nobody to tell."""
+def target_of(settings: Settings) -> Target | None:
+    """Tell where notices go; None where there is nobody to tell."""
     url, secret = settings.alert_webhook_url, settings.alert_webhook_secret
     if url is None:
         return None
     signing = () if secret is None else (Secret(secret),)
-    target = Target(url, messages.is_slack(url, settings.alert_format), signing)
+    return Target(url, messages.is_slack(url, settings.alert_format), signing)
+
+
+def make_notifier(settings: Settings, store: Store, probe: WriteProbe) -> "Notifier | None":
+    """Make the notifier of this process; None where there is nobody to tell."""
+    target = target_of(settings)
+    if target is None:
+        return None
     client = OutgoingClient(allow_private=settings.outgoing_allow_private)
     return Notifier(store, probe, client, target, f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}")
 

@@ -16,6 +16,7 @@ from mirror.cli import (
     export,
     forget,
     importing,
+    notices,
     ratings,
     reconcile,
     replay,
@@ -34,7 +35,7 @@ from mirror.storage.refusals import NO_ANSWER
 from mirror.storage.store import Store
 
 _COMMANDS = (
-    *(trace, show, status, stats, ratings, doctor, dead_letters, endpoints),
+    *(trace, show, status, stats, ratings, doctor, notices, dead_letters, endpoints),
     *(export, importing, replay, reconcile, forget),
 )
 

@@ -89,6 +89,10 @@ def _configuration(settings: Settings) -> Iterator[Check]:
         settings.partoo_webhook_secret or (),
         missing="whoever gets hold of an old delivery can send it again: nothing that Partoo signs carries a time",
     )
+    if settings.alert_webhook_url is None:
+        yield Check("ALERT_WEBHOOK_URL", OK, "not set: the mirror tells nobody when it is ill; ask /readyz")
+    else:
+        yield Check("ALERT_WEBHOOK_URL", OK, "set; python -m mirror notices --test tries it")
     yield _secret("API_TOKEN", [token.secret for token in settings.api_token or ()], missing="the read API is closed")
 
 

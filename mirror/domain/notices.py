@@ -28,6 +28,7 @@ class Kind(StrEnum):
     GROWN = "grown"
     RESOLVED = "resolved"
     SUMMARY = "summary"
+    TEST = "test"
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

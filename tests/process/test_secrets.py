@@ -21,11 +21,14 @@ TOKENS = ("reader-t0ken-one-6ab3", "reader-t0ken-two-93fe")
 # What strangers send belongs into no log either: it may be the right secret with a slip of the pen.
 GUESSES = ("guessed-t0ken-0815", "guessed-5ecret-0816", "guessed-pa55word-0817")
 SIGNATURE = signed(make_body(make_review()))["X-Partoo-Signature-v1"]
-NEVER = (SECRET, KEY, PASSWORD, POSTGRES_PASSWORD, *TOKENS, *GUESSES, SIGNATURE[:30], "Castorche", "vieillot")
+NAMED, ALERTS = "named-t0ken-5d1e", "alert-5ecret-e77a"
+OURS = (SECRET, NAMED, ALERTS, KEY, PASSWORD, POSTGRES_PASSWORD, *TOKENS)
+NEVER = (*OURS, *GUESSES, SIGNATURE[:30], "Castorche", "vieillot")
 
 VARIABLES = {
     "PARTOO_WEBHOOK_SECRET": SECRET,
-    "API_TOKEN": ",".join(TOKENS),
+    "API_TOKEN": ",".join([*TOKENS, f"reader:read:{NAMED}"]),
+    "ALERT_WEBHOOK_URL": f"http://127.0.0.1:1/{ALERTS}",
     "PARTOO_API_KEY": KEY,
     "PARTOO_API_URL": "http://127.0.0.1:1/v2",
     "VERIFICATION_DELAY": "0s",
