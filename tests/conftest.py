@@ -18,12 +18,13 @@ from mirror.storage.embedded import embedded_redis
 from mirror.storage.store import Store
 from mirror.telemetry.tracing import Tracing
 from service.app import make_app
+from service.app_keys import FEED_RING, FEED_TAIL
 from service.protocol import Runner
 from service.server import RUNNER_OPTIONS
 from tests.support import Client, make_settings
 from worker import supervisor
 
-pytest_plugins = ["tests.postgres_support"]
+pytest_plugins = ["tests.marks", "tests.postgres_support"]
 
 StartService = Callable[..., Awaitable[Client]]
 StartWorker = Callable[..., Awaitable["asyncio.Task[None]"]]
@@ -61,6 +62,12 @@ class Server(TestServer):
 
     async def _make_runner(self, **_kwargs: Any) -> Runner:
         return Runner(self.app, **RUNNER_OPTIONS)
+
+    async def close(self) -> None:
+        if not self.closed:
+            await self.app[FEED_TAIL].stop()
+            await self.app[FEED_RING].stop()
+        await super().close()
 
 
 @pytest.fixture
