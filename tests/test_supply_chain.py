@@ -161,6 +161,7 @@ def in_order(project: Project) -> None:
     assert project(f"msgspec=={metadata.version('msgspec')} \\\n{HASH}\n") == []
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("in_order")
 @pytest.mark.parametrize(
     ("answer", "status", "said"),
@@ -201,6 +202,7 @@ def test_the_status_of_an_audit_tells_a_clean_answer_from_none(
     assert ("NOT" in printed) is (status == 3)
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("in_order")
 @pytest.mark.parametrize("arguments", [[], ["/nowhere/pip-audit"]])
 def test_without_pip_audit_an_audit_says_that_holes_were_not_looked_for(

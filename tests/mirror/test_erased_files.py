@@ -28,6 +28,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+pytestmark = pytest.mark.process
+
 SECRET = "a text that nobody else writes"
 OPTIONS = argparse.Namespace(ids=[34], author=None, yes=True, no_rewrite=False, json=True)
 

@@ -149,6 +149,7 @@ def take_all_slots(server: processes.RedisServer) -> None:
             time.sleep(0.02)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("slots", "words"), [(False, "CLUSTERDOWN "), (True, "CROSSSLOT ")])
 async def test_a_server_in_cluster_mode_is_named(
     start_service: StartService, tmp_path: Path, *, slots: bool, words: str

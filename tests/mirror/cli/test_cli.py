@@ -446,6 +446,7 @@ def test_doctor_says_when_redis_does_not_answer() -> None:
     assert "check REDIS_URL" in shown.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("given", ["", ":guessed@"])
 def test_doctor_tells_a_wrong_password_from_a_server_that_is_away(tmp_path: Path, given: str) -> None:
     with embedded_redis(str(tmp_path)) as url, redis.Redis.from_url(url) as client:
@@ -466,6 +467,7 @@ def test_a_redis_that_is_away_is_one_line_on_stderr(command: tuple[str, ...]) ->
     assert "a-password" not in shown.stderr
 
 
+@pytest.mark.process
 def test_a_redis_that_has_no_connection_left_says_so_and_not_that_it_is_away(tmp_path: Path) -> None:
     with redis_server(tmp_path) as own, contextlib.closing(own.client()) as kept:
         kept.config_set("maxclients", "1")
@@ -476,6 +478,7 @@ def test_a_redis_that_has_no_connection_left_says_so_and_not_that_it_is_away(tmp
     assert "maxclients" in shown.stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", [("trace", "34"), ("status",), ("forget", "34", "--yes")])
 def test_a_password_that_redis_refuses_is_named_for_what_it_is(tmp_path: Path, command: tuple[str, ...]) -> None:
     with redis_server(tmp_path) as own:

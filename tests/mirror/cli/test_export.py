@@ -119,6 +119,7 @@ async def copy(redis_url: str, folder: Path) -> tuple[bytes, bytes]:
     return (folder / "all.ndjson").read_bytes(), (folder / "again.ndjson").read_bytes()
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("filled")
 async def test_what_goes_out_and_in_again_is_the_same_mirror_byte_for_byte(redis_url: str, tmp_path: Path) -> None:
     before, after = await copy(redis_url, tmp_path)
@@ -153,6 +154,7 @@ async def test_what_was_imported_is_compressed_again(store: Store) -> None:
     assert await as_stored(store) == stored
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [

@@ -186,6 +186,7 @@ async def test_a_signal_keeps_the_place_and_the_next_run_goes_on(
     assert (await record(store, 95)).version == 1
 
 
+@pytest.mark.process
 async def test_a_killed_run_is_gone_on_with_once_its_hold_has_ended(
     store: Store, redis_url: str, run: Run, start_partoo: StartPartoo
 ) -> None:
@@ -246,6 +247,7 @@ async def test_on_a_terminal_a_bar_shows_how_far_it_is(
     assert text.endswith("\r\x1b[K")
 
 
+@pytest.mark.process
 async def test_as_a_process_it_does_the_same(store: Store, redis_url: str, start_partoo: StartPartoo) -> None:
     process = await start(redis_url, await start_partoo(*reviews(95)))
     out, err = await process.communicate()

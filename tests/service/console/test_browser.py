@@ -15,6 +15,8 @@ from tests.programs import program
 from tests.service.console.mirrored import BUSINESS, Mirrored
 from tests.support import API_TOKEN, Client
 
+pytestmark = pytest.mark.process
+
 SIZES = {"phone": (360, 740), "desk": (1280, 900)}
 PAGES = (
     "/console",

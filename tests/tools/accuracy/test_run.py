@@ -14,6 +14,8 @@ import pytest
 from tools.accuracy.stack import Life, run
 from tools.accuracy.wires import WIRES, Conditions
 
+pytestmark = pytest.mark.process
+
 
 def test_over_a_bad_wire_and_with_a_key_the_mirror_ends_up_equal_to_partoo(tmp_path: Path) -> None:
     outcome = run(tmp_path / "run", Life(40, 10, 2.0, 1), WIRES["bad-day"], with_key=True)

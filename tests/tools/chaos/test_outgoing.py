@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tools.chaos.outgoing import DOWN, FLAKY, WELL, run
+
+pytestmark = pytest.mark.process
 
 
 async def test_each_endpoint_has_every_event_in_order_whatever_dies(tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pytest
+
+pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[3]
 # The ones that break a mirror whose steps are not one, or whose answers come too early; the rest take minutes.

@@ -8,6 +8,8 @@ import pytest
 
 from tools.chaos.yesterday import RELEASED, check_out
 
+pytestmark = pytest.mark.process
+
 GIT = shutil.which("git")
 
 

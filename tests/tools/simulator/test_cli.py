@@ -259,6 +259,7 @@ async def run(*argv: str) -> tuple[int | None, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
+@pytest.mark.process
 async def test_the_process_sends_and_survives_a_terminal_that_lacks_letters(
     aiohttp_server: AiohttpServer, key: str
 ) -> None:
@@ -268,6 +269,7 @@ async def test_the_process_sends_and_survives_a_terminal_that_lacks_letters(
     assert "?lodie writes a review" in out
 
 
+@pytest.mark.process
 async def test_the_process_ends_with_2_and_no_traceback_where_it_cannot_be_done(tmp_path: Path) -> None:
     status, out, err = await run("send", "documented", "--url", URL, "--key", str(tmp_path / "no.key"))
     assert (status, out) == (2, "")

@@ -167,6 +167,7 @@ def test_a_lost_event_never_arrives() -> None:
     assert 0.1 < 1 - len(planned) / len(EVENTS) < 0.3
 
 
+@pytest.mark.process
 def test_the_example_in_the_documentation_runs() -> None:
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "simulator.md").read_text(), re.DOTALL)
     subprocess.run([sys.executable, "-c", example], check=True, cwd=ROOT)

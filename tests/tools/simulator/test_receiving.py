@@ -138,6 +138,7 @@ def rest_of(process: "subprocess.Popen[str]") -> Any:
     return process.stdout.read()
 
 
+@pytest.mark.process
 def test_it_prints_what_comes_and_ends_after_so_many() -> None:
     with running("--count", "2") as (process, url):
         assert [post(url, body(1)), post(url, body(2))] == [200, 200]
@@ -147,6 +148,7 @@ def test_it_prints_what_comes_and_ends_after_so_many() -> None:
     assert "2 events taken, of 1 reviews or incidents" in shown
 
 
+@pytest.mark.process
 def test_it_ends_with_1_where_something_was_wrong() -> None:
     with running() as (process, url):
         assert post(url, body(1), **{"webhook-signature": "v1,AAAA"}) == 401

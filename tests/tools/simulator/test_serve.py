@@ -19,6 +19,8 @@ from tools.simulator.cli import main
 from tools.simulator.key_file import save_signer
 from tools.simulator.population import Population, Truth, life
 
+pytestmark = pytest.mark.process
+
 SMALL = ("--reviews", "12", "--businesses", "2", "--days", "20", "--changes-per-day", "0.3")
 POPULATION = Population(reviews=12, businesses=2, days=20, changes_per_day=0.3)
 ROOT = Path(__file__).parents[3]

@@ -4,9 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.process import processes
 from tests.support import API_TOKEN, SIGNER
 from tools.simulator.key_file import save_signer
+
+pytestmark = pytest.mark.process
 
 
 def simulator(*args: str) -> subprocess.CompletedProcess[str]:
