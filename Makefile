@@ -1,6 +1,6 @@
 # Each target sets up what it needs: a Python from 3.11 to 3.14 with venv is all it asks of the machine.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run screenshots test check coverage audit bench faithful torture format lock clean
+.PHONY: help setup demo run screenshots test test-fast check coverage audit bench faithful torture format lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -15,7 +15,7 @@ EXTRAS := otel parquet postgres sentry
 SOURCES := service worker mirror tools tests
 
 help: ## what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 setup: $(READY) ## a virtual environment in .venv with everything pinned in requirements-dev.txt
 
@@ -38,6 +38,9 @@ screenshots: $(READY) ## pictures of the console for the documents, from made-up
 
 test: $(READY) ## the tests
 	@$(BIN)/python -m pytest -n auto
+
+test-fast: $(READY) ## the tests that start no program of their own, for while you work
+	@$(BIN)/python -m pytest -n auto -m "unit or redis"
 
 check: $(READY) ## what CI runs: format, lint, types, tests with warnings as errors
 	$(BIN)/ruff format --check $(SOURCES)

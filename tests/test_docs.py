@@ -69,8 +69,8 @@ def test_every_error_code_and_status_is_explained() -> None:
 
 
 def test_readme_names_only_targets_and_files_that_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
-    named = set(re.findall(r"make ([a-z]+)", text("README.md")))
+    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
+    named = set(re.findall(r"make ([a-z-]+)", text("README.md")))
     assert {"demo", "check", "run"} <= named <= targets
     for link in re.findall(r"\]\((?!https:)([^)#]+)\)", text("README.md")):
         assert (ROOT / link).exists(), link

@@ -129,6 +129,7 @@ async def test_what_goes_out_and_in_again_is_the_same_mirror_byte_for_byte(redis
     assert end["complete"]
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("filled")
 async def test_a_whole_export_is_plain_json(redis_url: str, tmp_path: Path) -> None:
     before, _ = await copy(redis_url, tmp_path)

@@ -25,6 +25,7 @@ def test_a_series_has_a_gap_where_it_has_no_value() -> None:
     assert "a &lt;title&gt;" in svg
 
 
+@pytest.mark.process
 def test_the_command_draws_shown_and_adjusted_of_a_mirror_that_the_simulator_has_fed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
