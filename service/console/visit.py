@@ -15,6 +15,7 @@ from mirror.storage.errors import StorageUnavailableError
 from mirror.storage.store import Store
 from mirror.tokens import Scope, Token
 from service.api.health import Readiness
+from service.auth import log_read
 from service.console.rendering import Renderer
 from service.console.security import HEADERS, is_ours, session_id
 from service.console.sessions import Session, Sessions
@@ -65,6 +66,10 @@ class Visit(msgspec.Struct, frozen=True):
     @property
     def may_operate(self) -> bool:
         return self.session.token.allows(Scope.OPERATE)
+
+    def log_read(self, reviews: int, **facts: object) -> None:
+        """Log that this visitor is shown personal data of so many reviews, as the API does."""
+        log_read(self.request, self.session.token, reviews, **facts)
 
     def parameter(self, name: str) -> str:
         """Return a parameter of the URL without the spaces around it, empty if it is not there."""

@@ -39,6 +39,7 @@ async def show_letter(visit: Visit) -> Page:
     (letter,) = found
     (copies,) = await dead_letters.copies(visit.store, found)
     body = _readable(letter)
+    visit.log_read(1, delivery_id=delivery_id, review_id=letter.review_id)
     values = {
         "letter": letter,
         "copies": copies,

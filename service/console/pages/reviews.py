@@ -36,6 +36,7 @@ async def list_reviews(visit: Visit) -> Page | web.Response:
     if found.after is not None:
         kept = {name: value for name, value in filters.items() if value}
         following = "/console/reviews?" + urlencode(kept | {"after": found.after})
+    visit.log_read(len(found.records), **{name: value or None for name, value in filters.items()})
     values = {
         "filters": filters,
         "statuses": statuses,

@@ -75,6 +75,7 @@ async def show_story(visit: Visit) -> Page | web.Response:
     end = visit.now if before is None else newest[-1].received_at
     then = await _as_of(visit, review_id, at)
     listed = newest[-SHOWN:]
+    visit.log_read(1, review_id=review_id, at=visit.parameter("at") or None)
     told = record if then is None else then
     live = told.live_snapshot or told.review
     values |= {

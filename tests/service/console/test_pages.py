@@ -7,6 +7,7 @@ import pytest
 
 from mirror.storage import keys
 from mirror.storage.store import Store
+from tests.service.conftest import Log
 from tests.service.console.conftest import Visitor, words
 from tests.service.console.mirrored import BUSINESS, Mirrored
 from tests.service.support import apply
@@ -251,6 +252,21 @@ async def test_what_a_review_says_is_text_and_never_markup(visitor: Visitor, pat
 @pytest.mark.usefixtures("mirrored")
 async def test_marks_that_turn_the_direction_are_shown_by_their_numbers(visitor: Visitor) -> None:
     assert "⟨U+202E⟩gnp.exe" in await visitor.page("/console/reviews/666")
+
+
+async def test_who_is_shown_personal_data_stands_in_the_log(log: Log, visitor: Visitor, mirrored: Mirrored) -> None:
+    for path in ("reviews?business_id=shop", f"reviews/{mirrored.story_id}", f"dead-letters/{mirrored.letter_id}"):
+        await visitor.page(f"/console/{path}")
+    for path in ("reviews/99", "endpoints", "reviews?business_id=none"):
+        await visitor.get(f"/console/{path}")
+    lines = log.lines(lambda line: line["event"] == "api.read")
+    assert [(line["token"], line["route"], line["reviews"]) for line in lines] == [
+        ("token", "/console/reviews", 2),
+        ("token", "/console/reviews/{id}", 1),
+        ("token", "/console/dead-letters/{id}", 1),
+    ]
+    assert (lines[0]["business_id"], lines[1]["review_id"]) == ("shop", mirrored.story_id)
+    assert "coffee" not in log.text
 
 
 async def test_a_record_that_cannot_be_read_is_a_page_that_says_so(
