@@ -127,7 +127,8 @@ async def page(store: Store, query: Query) -> Page:
     corrupt: list[CorruptError] = []
     after, scanned = query.after, 0
     while len(found) < query.limit and scanned < MAX_SCANNED:
-        ids = await _next_ids(store, indexes, after, SCAN_STEP)
+        # Most often the filters hide nothing, and no more are needed than are asked for.
+        ids = await _next_ids(store, indexes, after, SCAN_STEP if scanned else min(SCAN_STEP, query.limit))
         if not ids:
             return Page(found, None, corrupt)
         scanned += len(ids)

@@ -33,7 +33,7 @@ async def show_form(request: web.Request) -> web.StreamResponse:
     back = own_path(request.query.get("next", ""))
     # A link on another site brings no cookie along (SameSite=Strict); one on this page does.
     came_from_elsewhere = request.headers.get("Sec-Fetch-Site") == "cross-site"
-    return show(console, Page("login.html", "", {"next": back, "problem": "", "elsewhere": came_from_elsewhere}))
+    return await show(console, Page("login.html", "", {"next": back, "problem": "", "elsewhere": came_from_elsewhere}))
 
 
 async def log_in(request: web.Request) -> web.StreamResponse:
@@ -49,13 +49,13 @@ async def log_in(request: web.Request) -> web.StreamResponse:
     if not await console.sessions.may_try(address):
         log.warning("console.login_refused", reason="too many failed logins", **request[LOG_FACTS])
         problem = "Too many logins have failed. Wait a minute, then try again."
-        return show(console, _form(429, back, problem))
+        return await show(console, _form(429, back, problem))
     token = find(given.strip(), console.tokens) if isinstance(given, str) else None
     if token is None:
         await console.sessions.has_failed(address)
         log.warning("console.login_refused", reason="no such token", **request[LOG_FACTS])
         problem = "This is none of the tokens in API_TOKEN. Copy it once more, without its name and scope."
-        return show(console, _form(401, back, problem))
+        return await show(console, _form(401, back, problem))
     if request.cookies.get(cookie_name(request)):
         await console.sessions.end(session_id(request))
     response = see_other(back)

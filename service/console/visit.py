@@ -116,7 +116,7 @@ def page(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamRespon
                 return found
             if session.told:
                 await console.sessions.was_told(session)
-        return show(console, found, now=visit.now, session=session, may_operate=visit.may_operate)
+        return await show(console, found, now=visit.now, session=session, may_operate=visit.may_operate)
 
     return handle
 
@@ -137,10 +137,12 @@ def see_other(path: str) -> web.Response:
     return web.Response(status=303, headers={"Location": path, **HEADERS})
 
 
-def show(console: Console, found: Page, **values: Any) -> web.Response:
+async def show(console: Console, found: Page, **values: Any) -> web.Response:
+    """Render a page, in a thread: deliveries are not to wait for it."""
     shared: dict[str, Any] = {"now": 0, "session": None, "may_operate": False, "section": found.section}
+    body = await asyncio.to_thread(console.renderer.render, found.template, shared | values | found.values)
     return web.Response(
-        body=console.renderer.render(found.template, shared | values | found.values),
+        body=body,
         status=found.status,
         content_type="text/html",
         charset="utf-8",
@@ -157,9 +159,9 @@ async def errors_as_pages(request: web.Request, handler: Callable[[web.Request],
         if error.status < 400:  # noqa: PLR2004 - it leads elsewhere
             raise
         words = "The address may be mistyped, or what it named is gone." if error.status == 404 else str(error.reason)  # noqa: PLR2004 - not found
-        return _show_error(request, PageError(error.status, error.reason, words))
+        return await _show_error(request, PageError(error.status, error.reason, words))
     except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for a page
-        return _show_error(request, _in_words(request, error))
+        return await _show_error(request, _in_words(request, error))
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -183,7 +185,7 @@ def _in_words(request: web.Request, error: Exception) -> PageError:
     return PageError(500, "An error of ours", f"It is in the log, with the request id {facts['request_id']}.")
 
 
-def _show_error(request: web.Request, error: PageError) -> web.Response:
+async def _show_error(request: web.Request, error: PageError) -> web.Response:
     console = request.config_dict[CONSOLE]
     values = {"title": error.title, "words": error.words, "status": error.status}
-    return show(console, Page("error.html", "", values, error.status))
+    return await show(console, Page("error.html", "", values, error.status))

@@ -75,7 +75,8 @@ async def show_business(visit: Visit) -> Page:
         _incidents(visit, business_id, {track.partner for track in found}),
         ratings.progress(visit.store),
     )
-    points = _moments(business_id, found, _times(visit.now, length, step))
+    # In a thread: deliveries are not to wait for it.
+    points = await asyncio.to_thread(_moments, business_id, found, _times(visit.now, length, step))
     values = {
         "business_id": business_id,
         "range": chosen,
