@@ -15,6 +15,7 @@ import redis
 
 from mirror.storage.embedded import embedded_redis
 from tools.bench.acknowledging import acknowledgements, latencies
+from tools.bench.clicking import clicking
 from tools.bench.draining import drains
 from tools.bench.growing import growth, kept
 from tools.bench.rating import ratings
@@ -22,7 +23,7 @@ from tools.bench.requests import write_requests
 from tools.bench.sinking import sinking
 
 RESULTS = Path("bench-results.json")
-PARTS = ("acknowledgements", "latencies", "drains", "growth", "kept", "ratings", "postgres")
+PARTS = ("acknowledgements", "latencies", "drains", "growth", "kept", "ratings", "postgres", "console")
 
 
 def tell(line: str) -> None:
@@ -49,6 +50,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             "kept": lambda: kept(url, folder, tell),
             "ratings": lambda: ratings(url, folder, tell),
             "postgres": lambda: sinking(url, folder, tell),
+            "console": lambda: clicking(url, folder, requests, tell),
         }
         for part in options.only or PARTS:
             tell(f"{part} …")
@@ -111,8 +113,20 @@ def table(results: dict[str, Any]) -> str:
         lines += _ratings(results["ratings"])
     if "postgres" in results:
         found = results["postgres"]
-        lines += ["| Postgres | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in found.items())]
+        lines += ["| Postgres | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in found.items()), ""]
+    if "console" in results:
+        lines += _console(results["console"])
     return "\n".join(lines)
+
+
+def _console(found: dict[str, Any]) -> list[str]:
+    lines = ["| page of the console | ms | at most ms | KB |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {name} | {' | '.join(str(value) for value in one.values())} |" for name, one in found["pages"].items()
+    ]
+    lines += ["", "| POST to 200: p50, p99, p99.9 (ms) | |", "| --- | --- |"]
+    answered = found["answered_ms"]
+    return [*lines, *(f"| {name} | {', '.join(map(str, one.values()))} |" for name, one in answered.items()), ""]
 
 
 def _ratings(found: dict[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ from tools.bench.peers.applying import DONE
 from tools.bench.processes import environment, process
 from tools.bench.requests import make_body
 
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 COUNT, PEER_COUNT = 20_000, 2_000
 # Deliveries stored by one write.
 GROUP = 200
