@@ -19,7 +19,7 @@ from mirror.storage.store import Store
 # Entries, or reviews, of one step; each needs its whole history.
 STEP = 200
 # Tracks that are read at a time: working on them holds up whatever else the process does.
-_SCAN_STEP = 500
+_SCAN_STEP = 1_000
 _TRACK = msgspec.msgpack.Decoder(Track)
 _ENCODE = msgspec.msgpack.Encoder().encode
 

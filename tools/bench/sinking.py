@@ -11,12 +11,15 @@ import psycopg
 import redis
 
 from mirror.domain.feed import Position
+from mirror.settings import load as load_settings
 from mirror.storage import keys
+from mirror.storage.connection import connect
+from mirror.storage.store import Store
 from tools.bench.draining import applied, changes, fill, wait_until_applied
-from tools.bench.processes import cpu_seconds, environment, process
+from tools.bench.processes import cpu_seconds, environment, family_cpu_seconds, process
 from tools.dev.postgres import PostgresServer
 
-REVIEWS, CHANGES = 20_000, 40_000
+REVIEWS, CHANGES = 10_000, 40_000
 RATE, SECONDS = 2_000, 15
 PATIENCE_S = 120.0
 
@@ -35,7 +38,11 @@ def sinking(redis_url: str, folder: Path, tell: Callable[[str], None]) -> dict[s
             filled = REVIEWS / _until(lambda: _filled(database, client))
         _apply(client, redis_url, plain, log, [(one, 1 + version) for one, version in changes(CHANGES, REVIEWS)])
         with process(["worker"], sinks, log) as worker:
-            followed = CHANGES / _until(lambda: _caught_up(database, client), _started(database))
+            began = _started(database)
+            spent_before = cpu_seconds(worker.pid), family_cpu_seconds(server.pid or 0)
+            followed = CHANGES / _until(lambda: _caught_up(database, client), began)
+            worker_us = (cpu_seconds(worker.pid) - spent_before[0]) / CHANGES * 1e6
+            postgres_us = (family_cpu_seconds(server.pid or 0) - spent_before[1]) / CHANGES * 1e6
             tell(f"{filled:.0f} reviews/s filled, {followed:.0f} changes/s followed")
             before = cpu_seconds(worker.pid)
             lags = asyncio.run(_paced(redis_url, client, database))
@@ -45,10 +52,11 @@ def sinking(redis_url: str, folder: Path, tell: Callable[[str], None]) -> dict[s
         found = {
             "filled_per_second": round(filled),
             "followed_per_second": round(followed),
+            "worker_us_a_change": round(worker_us),
+            "postgres_us_a_change": round(postgres_us),
             "rate": RATE,
             "lag_ms": {"p50": round(cuts[49]), "p99": round(cuts[98])},
             "worker_busy": round(spent / SECONDS, 2),
-            "rows": database.execute("SELECT count(*) FROM review_changes").fetchone(),
         }
     tell(f"at {RATE} changes/s: {found}")
     client.flushall()
@@ -119,9 +127,12 @@ async def _paced(url: str, client: "redis.Redis", database: "psycopg.Connection[
 
 async def _accept(url: str) -> None:
     loop = asyncio.get_running_loop()
+    store = Store(connect(load_settings({}), url))
     began = loop.time()
     for number in range(SECONDS * 10):
         share = RATE // 10
         start = number * share
         await fill(url, [((start + place) % REVIEWS, 10 + (start + place) // REVIEWS) for place in range(share)])
+        await store.enqueue("drain")
         await asyncio.sleep(max(0.0, began + (number + 1) / 10 - loop.time()))
+    await store.close()

@@ -70,6 +70,10 @@ class PostgresServer:
         command = [*self._prefix, self._binaries / "initdb", "-D", self._folder, f"--pwfile={secret}", *options]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - what is run stands above
 
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
     def url(self, database: str = "postgres", password: str | None = None) -> str:
         return f"postgresql://postgres:{password or self.password}@127.0.0.1:{self.port}/{database}"
 
