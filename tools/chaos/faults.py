@@ -102,6 +102,18 @@ async def redis_full(stage: Stage, fault: Fault) -> None:
     await stage.redis.client.config_set("maxmemory", 0)
 
 
+async def redis_disk_full(stage: Stage, fault: Fault) -> None:
+    """Let the append-only file grow no further: Redis ends, perhaps in the middle of a command that it writes."""
+    stage.redis.bound_files(int(ROOM * fault.lot))
+    await asyncio.sleep(fault.seconds)
+    await stage.redis.kill()
+    await stage.redis.start()
+
+
+async def redis_rewrite(stage: Stage, _fault: Fault) -> None:
+    await stage.redis.rewrite()
+
+
 async def link_cut(stage: Stage, _fault: Fault) -> None:
     stage.link.cut()
 
@@ -166,6 +178,8 @@ FAULTS: Mapping[str, Callable[[Stage, Fault], Awaitable[None]]] = {
     "redis-kill": redis_kill,
     "redis-hang": redis_hang,
     "redis-full": redis_full,
+    "redis-disk-full": redis_disk_full,
+    "redis-rewrite": redis_rewrite,
     "link-cut": link_cut,
     "link-cut-up": link_cut_up,
     "link-cut-down": link_cut_down,

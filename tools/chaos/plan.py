@@ -17,6 +17,8 @@ KINDS: dict[str, tuple[float, float]] = {
     "redis-kill": (0, 3),
     "redis-hang": (2.5, 9),
     "redis-full": (1, 4),
+    "redis-disk-full": (1, 4),
+    "redis-rewrite": (0, 0),
     "link-cut": (0, 0),
     "link-cut-up": (0, 0),
     "link-cut-down": (0, 0),

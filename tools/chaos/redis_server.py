@@ -1,9 +1,11 @@
 """The Redis of a run: a real redis-server that is killed, hung and filled, and the append-only file it leaves."""
 
 import asyncio
+import resource
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import redis.asyncio as redis
@@ -61,6 +63,27 @@ class RedisServer:
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
 
+    def bound_files(self, room: int) -> None:
+        """Let no file of it grow by more than about `room` bytes, as on a disk that is full."""
+        if self._process is not None:
+            largest = max((path.stat().st_size for path in self._folder.rglob("*.aof")), default=0)
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (largest + room, resource.RLIM_INFINITY))
+
+    async def rewrite(self) -> None:
+        """Have it rewrite its append-only file; what that file told so far is kept for the account.
+
+        Redis 6 keeps all in one file, which then would tell nothing any more: there it is left as it is.
+        """
+        folder = self._folder / "kept"
+        folder.mkdir(exist_ok=True)
+        files = list(self._folder.glob("appendonlydir/*.incr.aof"))
+        for path in files:
+            with suppress(FileExistsError):
+                (folder / path.name).hardlink_to(path)  # what is still appended to it is kept as well
+        if files:
+            with suppress(RedisError, OSError):
+                await self.client.bgrewriteaof()
+
     async def kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
@@ -77,8 +100,9 @@ class RedisServer:
     def log_of_writes(self) -> Iterator[list[bytes]]:
         """Give all commands that it executed and kept, in order (it must be stopped, or quiet)."""
         # One file up to Redis 6, a folder of them from 7 on.
-        files = sorted(self._folder.glob("appendonlydir/*.incr.aof")) or [self._folder / "appendonly.aof"]
-        for path in files:
+        found = [*self._folder.glob("kept/*.incr.aof"), *self._folder.glob("appendonlydir/*.incr.aof")]
+        files = {int(path.name.split(".")[-3]): path for path in found}
+        for path in [files[number] for number in sorted(files)] or [self._folder / "appendonly.aof"]:
             yield from _commands(path)
 
 

@@ -11,7 +11,10 @@ pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[3]
 # The ones that break a mirror whose steps are not one, or whose answers come too early; the rest take minutes.
-KINDS = ("commit-kill", "accept-kill", "redis-kill", "link-cut-down", "redis-full", "postgres-kill", "postgres-cut")
+KINDS = (
+    *("commit-kill", "accept-kill", "redis-kill", "link-cut-down", "redis-full", "postgres-kill", "postgres-cut"),
+    *("redis-disk-full", "redis-rewrite"),
+)
 
 
 def test_whatever_fails_each_delivery_that_was_answered_200_is_accounted_for_exactly_once(tmp_path: Path) -> None:
