@@ -18,9 +18,10 @@ from mirror.storage.store import Store
 
 ROOT = Path(__file__).parents[3]
 YEARS_MS = 2 * 365 * 86_400_000
-# Who may read the system's clock: whoever writes a log line, who compares it with Redis's, and who learns from an HTTP
-# date how long to wait.
+# Who may read the system's clock: whoever writes a log line or a trace, who compares it with Redis's, and who learns
+# from an HTTP date how long to wait.
 READERS = {"mirror/clock.py", "mirror/logs.py", "mirror/storage/redis_clock.py", "mirror/partoo/answers.py"}
+READERS |= {"mirror/telemetry/tracing.py", "service/webhook/traced.py", "worker/traced.py"}
 READS = re.compile(r"\bnow_ms\b|\btime\.time(_ns)?\(|\bdatetime\.(now|utcnow)\(")
 
 
