@@ -25,30 +25,54 @@ CHECKS_AT_A_TIME = 500
 # The scope of the whole mirror.
 ALL = "all"
 
-# What absences.lua is given as a part of commit.lua.
-KEYS = (keys.ABSENCES, keys.ABSENT_BUSINESSES, keys.INCIDENTS)
-_PREFIXES = (
-    keys.STATS_PREFIX,
-    keys.RECENT_PREFIX,
-    keys.INCIDENT_PREFIX,
-    keys.HELD_PREFIX,
-    keys.index(Status.LIVE, ""),
-    keys.business(""),
-)
+# What absences.lua is given as a part of commit.lua, by the names that it uses.
+KEYS = {
+    "absences": keys.ABSENCES,
+    "absent_businesses": keys.ABSENT_BUSINESSES,
+    "incidents": keys.INCIDENTS,
+}
+_PREFIXES = {
+    "stats_prefix": keys.STATS_PREFIX,
+    "recent_prefix": keys.RECENT_PREFIX,
+    "incident_prefix": keys.INCIDENT_PREFIX,
+    "held_prefix": keys.HELD_PREFIX,
+    "live_prefix": keys.index(Status.LIVE, ""),
+    "business_prefix": keys.business(""),
+}
 
 
-def arguments(thresholds: Thresholds, now: int) -> list[str | int | float]:
-    return [*_PREFIXES, now, thresholds.window, thresholds.reviews, thresholds.share]
+class AbsenceRow(msgspec.Struct, array_like=True, frozen=True):
+    """What a commit means for an absence. `counts` names what it adds to the counts: `name number`, in a row."""
+
+    kind: str
+    at: str
+    partner: str
+    business: str
+    counts: str
 
 
-def rows(before: Record | None, decisions: Sequence[Decision]) -> list[str]:
+def options(thresholds: Thresholds) -> dict[str, str | int | float]:
+    """Return what absences.lua reads from OPTIONS."""
+    return {
+        **_PREFIXES,
+        "incident_window": thresholds.window,
+        "incident_reviews": thresholds.reviews,
+        "incident_share": thresholds.share,
+    }
+
+
+def rows(before: Record | None, decisions: Sequence[Decision]) -> list[AbsenceRow]:
     """Write what decisions on one review mean for its absences, as commit.lua reads it."""
-    found = absence_events(before, decisions)
-    values = [str(len(found))]
-    for event in found:
-        counts = " ".join(f"{name} {by}" for name, by in _counts(event).items())
-        values += [event.kind.value, str(event.at), event.partner, event.business_id, counts]
-    return values
+    return [
+        AbsenceRow(
+            event.kind.value,
+            str(event.at),
+            event.partner,
+            event.business_id,
+            " ".join(f"{name} {by}" for name, by in _counts(event).items()),
+        )
+        for event in absence_events(before, decisions)
+    ]
 
 
 def _counts(event: AbsenceEvent) -> dict[str, int]:

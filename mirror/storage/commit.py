@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from mirror.domain.changes import Certainty, Change, Source
+from mirror.domain.dead_letters import DeadLetter
 from mirror.domain.forgetting import FORGOTTEN
 from mirror.domain.inbox import Entry
 from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
@@ -16,7 +17,7 @@ from mirror.storage.failed_attempts import digest
 from mirror.storage.frames import compress
 from mirror.storage.histogram import bucket
 from mirror.storage.inbox_entries import encode_entry
-from mirror.storage.packing import pack
+from mirror.storage.packing import as_text, pack_map, pack_rows
 from mirror.storage.store import Store
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -43,8 +44,8 @@ class Commit(msgspec.Struct, frozen=True):
     """What to write for one review: the outcome of the first `count` entries of its inbox, and which these were.
 
     `corrupt` holds the bytes, perhaps none, of a record that cannot be read: they are set aside, and the commit takes
-    effect only while they are the record. `redeliveries` are those of the entries of which is known when they were
-    offered first, by their place. `repeats` are the places of those that changed nothing, as the delivery before each
+    effect only while they are the record. `redeliveries` are the entries whose first attempt is known, by their
+    place. `repeats` are the places of those that changed nothing, as the delivery before each
     changed nothing: where both are the same bytes, only the later one is kept.
     """
 
@@ -76,87 +77,168 @@ async def commit(
     Redis answered for this review. Raises StorageUnavailableError when the connection fails; then each may or
     may not have been written, and writing it again is harmless.
     """
-    packed = pack([value for one in commits for value in _values(one, now)])
-    parts = [*_KEY_PARTS, store.feed_length, *_DELIVERIES]
-    args = [*parts, retention, now - retention, packed, *absences.arguments(thresholds, now)]
-    answers = await store.commit(keys=[*_KEYS, *absences.KEYS], args=args)
+    options = pack_map(
+        OPTIONS
+        | {"feed_length": store.feed_length, "now": str(now), "retention": retention, "oldest_kept": now - retention}
+        | absences.options(thresholds)
+    )
+    packed = pack_rows(FIELDS, [_row(one, now) for one in commits])
+    answers = await store.commit(keys=list(KEYS.values()), args=[options, packed])
     return [bool(answer) if isinstance(answer, int) else answer.decode() for answer in answers]
 
 
-_KEYS = [
-    keys.WAITING,
-    keys.DUE,
-    keys.FEED,
-    keys.COUNTERS,
-    keys.DEAD_LETTERS,
-    keys.PARTNERS,
-    keys.CORRUPT,
-    keys.VERIFY,
-    keys.VERIFY_FAILURES,
-    keys.SECOND_LOOKS,
-    keys.KEPT,
-    keys.DEAD_BODIES,
-]
-_KEY_PARTS = [keys.REVIEW_PREFIX, keys.RECORD_SUFFIX, keys.INBOX_SUFFIX, keys.CHANGES_SUFFIX]
-_DELIVERIES = [keys.DELIVERIES_SUFFIX, keys.DELIVERIES_KEPT]
+# The keys, and what never changes of the options, by the names that commit.lua uses.
+KEYS = {
+    "waiting": keys.WAITING,
+    "due": keys.DUE,
+    "feed": keys.FEED,
+    "counters": keys.COUNTERS,
+    "dead_letters": keys.DEAD_LETTERS,
+    "partners": keys.PARTNERS,
+    "corrupt": keys.CORRUPT,
+    "verify": keys.VERIFY,
+    "verify_failures": keys.VERIFY_FAILURES,
+    "second_looks": keys.SECOND_LOOKS,
+    "kept": keys.KEPT,
+    "dead_bodies": keys.DEAD_BODIES,
+    **absences.KEYS,
+}
+OPTIONS: dict[str, object] = {
+    "keys": list(KEYS),
+    "review_prefix": keys.REVIEW_PREFIX,
+    "record_suffix": keys.RECORD_SUFFIX,
+    "inbox_suffix": keys.INBOX_SUFFIX,
+    "changes_suffix": keys.CHANGES_SUFFIX,
+    "deliveries_suffix": keys.DELIVERIES_SUFFIX,
+    "deliveries_kept": keys.DELIVERIES_KEPT,
+}
 
 
-def _values(one: Commit, now: int) -> list[str | bytes]:
-    """Put one commit's values in the order in which the script reads them."""
+class _ChangeRow(msgspec.Struct, array_like=True):
+    """A change; `entry` is "" where only the feed tells of it."""
+
+    entry: msgspec.Raw | str
+    version: str
+    kind: str
+    delivery_id: str
+
+
+class _DeadLetterRow(msgspec.Struct, array_like=True):
+    delivery_id: str
+    dead_letter: msgspec.Raw
+    digest: str
+
+
+class _CountRow(msgspec.Struct, array_like=True):
+    name: str
+    increment: str
+
+
+class _RedeliveryRow(msgspec.Struct, array_like=True):
+    """`attempt`: the key of its failed attempt, or ""; `entry`: what is kept of it."""
+
+    attempt: str
+    place: int
+    entry: msgspec.Raw
+
+
+class _CommitRow(msgspec.Struct, array_like=True):
+    """One commit, as the script reads it.
+
+    Ids and times are texts: Lua's numbers end at 2^53. "" stands for what there is none of: `record` and `verify_at`
+    are left as they are then; an index is none of the review's. `corrupt` begins with "=" where there is one.
+    """
+
+    review_id: str
+    first: str
+    last: str
+    count: int
+    record: msgspec.Raw | str
+    member: str
+    partner: str
+    index_before: str
+    index_after: str
+    business_before: str
+    business_after: str
+    verify_at: str
+    again_at: str
+    certainty_before: str
+    certainty_after: str
+    changes: list[_ChangeRow]
+    dead_letters: list[_DeadLetterRow]
+    counts: list[_CountRow]
+    corrupt: msgspec.Raw | str
+    forget: bool
+    redeliveries: list[_RedeliveryRow]
+    repeats: list[int]
+    absence_events: list[absences.AbsenceRow]
+
+
+FIELDS = {
+    "commit": _CommitRow.__struct_fields__,
+    "change": _ChangeRow.__struct_fields__,
+    "dead_letter": _DeadLetterRow.__struct_fields__,
+    "count": _CountRow.__struct_fields__,
+    "redelivery": _RedeliveryRow.__struct_fields__,
+    "absence_event": absences.AbsenceRow.__struct_fields__,
+}
+
+
+def _row(one: Commit, now: int) -> _CommitRow:
     settled = one.settled
     before, after = settled.before, settled.record
-    values: list[str | bytes] = [
-        str(one.review_id),
-        one.first_delivery,
-        one.last_delivery,
-        str(one.count),
-        "" if after is None else compress(_ENCODE(after)),
-        keys.member(one.review_id),
-        "" if after is None else text_field(after.review, "partner"),
-        _index(before),
-        _index(after),
-        _business(before),
-        _business(after),
-        "" if one.verification.ask_at is None else str(one.verification.ask_at),
-        str(one.verification.again_at or ""),
-        certainty_index(before),
-        certainty_index(after),
-    ]
-    rows = _feed_of_forgetting(settled) if settled.forgets else [_row(change) for change in settled.changes]
-    values += [str(len(rows)), *(value for row in rows for value in row)]
-    values.append(str(len(settled.dead_letters)))
-    for letter in settled.dead_letters:
-        letter = msgspec.structs.replace(letter, review_id=one.review_id)  # noqa: PLW2901
-        values += [letter.delivery_id, _ENCODE(letter), digest(letter.body)]
-    counts = _counts(settled, now)
-    values.append(str(len(counts)))
-    for name, count in counts.items():
-        values += [name, str(count)]
-    values += ["" if one.corrupt is None else b"=" + one.corrupt, "1" if settled.forgets else ""]
-    values.append(str(len(one.redeliveries)))
-    for place, entry in one.redeliveries.items():
-        values += [_used_up(entry), str(place), encode_entry(entry)]
-    values += [str(len(one.repeats)), *map(str, one.repeats)]
-    return values + absences.rows(before, settled.decisions)
+    return _CommitRow(
+        review_id=str(one.review_id),
+        first=one.first_delivery,
+        last=one.last_delivery,
+        count=one.count,
+        record="" if after is None else as_text(compress(_ENCODE(after))),
+        member=keys.member(one.review_id),
+        partner="" if after is None else text_field(after.review, "partner"),
+        index_before=_index(before),
+        index_after=_index(after),
+        business_before=_business(before),
+        business_after=_business(after),
+        verify_at="" if one.verification.ask_at is None else str(one.verification.ask_at),
+        again_at=str(one.verification.again_at or ""),
+        certainty_before=certainty_index(before),
+        certainty_after=certainty_index(after),
+        changes=_feed_of_forgetting(settled) if settled.forgets else [_change_row(one) for one in settled.changes],
+        dead_letters=[_dead_letter_row(letter, one.review_id) for letter in settled.dead_letters],
+        counts=[_CountRow(name, str(count)) for name, count in _counts(settled, now).items()],
+        corrupt="" if one.corrupt is None else as_text(b"=" + one.corrupt),
+        forget=settled.forgets,
+        redeliveries=[
+            _RedeliveryRow(_used_up(entry), place, as_text(encode_entry(entry)))
+            for place, entry in one.redeliveries.items()
+        ],
+        repeats=list(one.repeats),
+        absence_events=absences.rows(before, settled.decisions),
+    )
+
+
+def _dead_letter_row(letter: DeadLetter, review_id: int) -> _DeadLetterRow:
+    letter = msgspec.structs.replace(letter, review_id=review_id)
+    return _DeadLetterRow(letter.delivery_id, as_text(_ENCODE(letter)), digest(letter.body))
 
 
 def _used_up(entry: Entry) -> str:
-    """Name the key by which a redelivery was expected; "" for what was offered once, and will come again."""
+    """Name the key of a redelivery's failed attempt; "" for a first attempt, whose redelivery is still to come."""
     is_again = entry.first_attempt_at is not None and entry.first_attempt_at < entry.received_at
     return keys.OFFERED_PREFIX + digest(entry.body) if is_again else ""
 
 
-def _row(change: Change) -> tuple[str | bytes, ...]:
-    return compress(_ENCODE(change)), str(change.version), change.kind.value, change.delivery_id
+def _change_row(change: Change) -> _ChangeRow:
+    return _ChangeRow(as_text(compress(_ENCODE(change))), str(change.version), change.kind.value, change.delivery_id)
 
 
-def _feed_of_forgetting(settled: Settled) -> list[tuple[str | bytes, ...]]:
+def _feed_of_forgetting(settled: Settled) -> list[_ChangeRow]:
     """Tell those who follow the feed, once, to forget the review as well; its history has no entry for that."""
     before, after = settled.before, settled.record
     if after is None or (before is not None and before.forgotten_at is not None):
         return []
     demand = next(one.delivery for one in settled.decisions if one.delivery.source is Source.FORGET)
-    return [("", str(after.version), FORGOTTEN, demand.delivery_id)]
+    return [_ChangeRow("", str(after.version), FORGOTTEN, demand.delivery_id)]
 
 
 def _index(record: Record | None) -> str:

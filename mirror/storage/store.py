@@ -47,7 +47,7 @@ class Store:
         self.rebuild = self._script("rebuild")
         self.trim = self._script("trim")
         # Several files, one script: what a commit means for absences is much, and is done in the same step.
-        self.commit = self._script("dead_letters", "absences", "commit")
+        self.commit = self._script("names", "dead_letters", "absences", "commit")
         self.keep_dead_letter = self._script("dead_letters", "keep_dead_letter")
         self.check = self._script("check")
         self.tell_incident = self._script("tell_incident")

@@ -1,12 +1,15 @@
 -- Absences: which go on, how many began and how they ended, and the incidents that many together are.
 -- The first part of commit.lua, so that all this is written with the commit that tells of it, once in effect.
 -- `docs/architecture.md` says what an incident is, `mirror/storage/absences.py` what an absence event is.
--- KEYS, the last of commit.lua's: absences, businesses by absences, open incidents
--- ARGV, the last of commit.lua's: prefixes of counts, of recent absences, of incidents, of what they hold, of indexes of
---       live reviews by partner, of indexes by business; the time in ms; window in ms, number and share of an incident
-local ABSENCES, ABSENT_BUSINESSES, INCIDENTS = unpack(KEYS, #KEYS - 2)
-local STATS, RECENT, INCIDENT, HELD, LIVE, BUSINESS, NOW = unpack(ARGV, #ARGV - 9)
-local WINDOW, MIN_REVIEWS, SHARE = tonumber(ARGV[#ARGV - 2]), tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])
+-- Its keys and options come by names (names.lua, which stands before this). OPTIONS: incident_window is in ms, from
+-- incident_reviews absences and a share of incident_share on they are an incident; live_prefix and business_prefix begin
+-- the indexes of live reviews by partner and of reviews by business.
+local ABSENCES, ABSENT_BUSINESSES, INCIDENTS = KEY.absences, KEY.absent_businesses, KEY.incidents
+local STATS, RECENT = OPTIONS.stats_prefix, OPTIONS.recent_prefix
+local INCIDENT, HELD = OPTIONS.incident_prefix, OPTIONS.held_prefix
+local LIVE, BUSINESS, NOW = OPTIONS.live_prefix, OPTIONS.business_prefix, OPTIONS.now
+local WINDOW, MIN_REVIEWS, SHARE = OPTIONS.incident_window, OPTIONS.incident_reviews, OPTIONS.incident_share
+local EVENT = FIELD.absence_event
 local FORGET_RECENT_MS = 60000 -- past two windows: what the next absences are counted with is long gone
 
 local function each_count(event, add)
@@ -178,16 +181,20 @@ local STEPS = {
 
 local function apply_absence_events(id, rows)
     for _, row in ipairs(rows) do
-        local event = { at_text = row[2], at = tonumber(row[2]), business = row[4], counts = row[5], scopes = {} }
+        local business, at_text = row[EVENT.business], row[EVENT.at]
+        local event = {
+            at_text = at_text, at = tonumber(at_text), business = business, counts = row[EVENT.counts], scopes = {},
+        }
         -- The narrower scope first: an absence belongs to one incident.
-        for _, scope in ipairs({ { 'business', row[4] }, { 'partner', row[3] } }) do
+        for _, scope in ipairs({ { 'business', business }, { 'partner', row[EVENT.partner] } }) do
             if scope[2] ~= '' then
                 event.scopes[#event.scopes + 1] = { kind = scope[1], of = scope[2], name = scope[1] .. ':' .. scope[2] }
             end
         end
         count(event)
-        if STEPS[row[1]] then
-            STEPS[row[1]](id, event)
+        local step = STEPS[row[EVENT.kind]]
+        if step then
+            step(id, event)
         end
     end
 end
