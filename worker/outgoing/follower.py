@@ -67,7 +67,7 @@ class Follower:
         return found
 
     async def show_one(self, entry: Entry) -> Shown:
-        """Work out what an entry stands for that is to be sent now. Raises one of `connection.UNAVAILABLE`.
+        """Work out what an entry stands for that is to be sent now.
 
         One that is old keeps nobody else waiting, and takes no place from what others are about to send.
         """
