@@ -37,12 +37,13 @@ class NewerFrameError(FrameError):
 
 def compress(data: bytes) -> bytes:
     """Compress what is to be stored; gives it as it is where a frame would be no shorter."""
-    if len(data) < _MIN_BYTES:
+    # What begins like a frame would be read as one.
+    must = data.startswith(_MAGIC)
+    if len(data) < _MIN_BYTES and not must:
         return data
     compressor = _compressor()
     frame = compressor.compress(data, compressor.FLUSH_FRAME)
-    # What begins like a frame would be read as one.
-    return frame if len(frame) < len(data) or data.startswith(_MAGIC) else data
+    return frame if must or len(frame) < len(data) else data
 
 
 def decompress(data: bytes) -> bytes:
