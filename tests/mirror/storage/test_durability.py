@@ -19,6 +19,8 @@ from tests.support import make_body, make_review, make_settings, send, wait_unti
 
 NOW = 1_757_664_000_000
 
+pytestmark = pytest.mark.process  # servers with replicas
+
 
 @pytest.fixture
 def primary(tmp_path: Path) -> Iterator[RedisServer]:
