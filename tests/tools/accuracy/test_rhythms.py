@@ -7,6 +7,7 @@ from tools.accuracy.rhythms import CHANGING, FEW, MOST_FALSE_ALARMS, MOST_GAPS, 
 pytestmark = pytest.mark.process  # a year at each of many shops takes seconds
 
 
+@pytest.mark.process  # the years take half a minute together
 @pytest.mark.parametrize("name", [name for name in RHYTHMS if name not in CHANGING])
 def test_a_year_gives_at_most_one_false_alarm_and_a_stop_is_noticed_in_time(name: str) -> None:
     outcome = play(name, seed=1)
