@@ -6,7 +6,7 @@ import msgspec
 import structlog
 
 from mirror.domain.changes import Source
-from mirror.domain.decisions import UNCHANGED, Asking, Question
+from mirror.domain.decisions import Asking, Outcome, Question
 from mirror.domain.inbox import Entry
 from mirror.domain.incidents import DEFAULT_THRESHOLDS, Thresholds
 from mirror.domain.record import SCHEMA_VERSION, UNDECODABLE, CorruptError, Windows
@@ -101,7 +101,7 @@ def _commit(
 
 def _repeats(entries: Sequence[Entry], settled: Settled) -> list[int]:
     """Give the places of the deliveries that changed nothing, as the one before each changed nothing."""
-    unchanged = {one.delivery.delivery_id for one in settled.decisions if one.outcome == UNCHANGED}
+    unchanged = {one.delivery.delivery_id for one in settled.decisions if one.outcome is Outcome.UNCHANGED}
     if not unchanged:
         return []
     before = settled.before

@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 
 from mirror.domain.changes import Certainty, Change, Kind
-from mirror.domain.decisions import Decision
+from mirror.domain.decisions import Decision, Outcome
 from mirror.domain.personal import loggable, public_fields
 from mirror.domain.settling import Settled
 
@@ -42,7 +42,7 @@ def _facts(decision: Decision, now: int) -> dict[str, Any]:
         facts["certainty"] = decision.certainty
     if decision.reason is not None:
         facts["reason"] = decision.reason
-    if decision.outcome == "stale":
+    if decision.outcome is Outcome.STALE:
         facts |= _clocks(decision)
     return facts
 

@@ -1,7 +1,7 @@
 """What a decision is made of, whoever decides: the reducer on a delivery, or a rule on a reading. Performs no I/O."""
 
 import hashlib
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 import msgspec
@@ -16,8 +16,14 @@ from mirror.domain.review import canonical, is_deleted
 # Bounds on what a record remembers, so that a flapping review cannot grow it without end.
 MAX_DELETE_DATES = 32
 MAX_DELETE_DATE_CHARS = 64
-# The outcome of a delivery that says what is mirrored already.
-UNCHANGED = "unchanged"
+
+
+class Outcome(StrEnum):
+    """What becomes of a delivery that makes no change in the history; one that does has the change's kind."""
+
+    UNCHANGED = "unchanged"  # it says what is mirrored already
+    STALE = "stale"  # it says what was mirrored before
+    FORGOTTEN = "forgotten"  # the review was erased on demand
 
 
 class Asking(Enum):
@@ -45,11 +51,10 @@ KEEP, CLOSE, ASK = Question(Asking.KEEP), Question(Asking.CLOSE), Question(Askin
 class Decision(msgspec.Struct, frozen=True):
     """The record after a delivery, the change for the history where there is one, and the reason where there is none.
 
-    `outcome` is a Kind's value, `unchanged`, `stale` or `forgotten`. `certainty` is that of this decision; the record
-    carries that of the review as it is now.
+    `certainty` is that of this decision; the record carries that of the review as it is now.
     """
 
-    outcome: str
+    outcome: Kind | Outcome
     delivery: Delivery
     record: Record
     change: Change | None = None
@@ -114,7 +119,7 @@ def unchanged(case: Case, **updates: Any) -> Decision:
         delivered_at=case.delivered_at,
         **updates,
     )
-    return Decision(UNCHANGED, case.delivery, seen)
+    return Decision(Outcome.UNCHANGED, case.delivery, seen)
 
 
 def stale(case: Case, reason: str, certainty: Certainty = Certainty.PROVEN) -> Decision:
@@ -132,7 +137,7 @@ def stale(case: Case, reason: str, certainty: Certainty = Certainty.PROVEN) -> D
         **doubted,
     )
     question = KEEP if certainty is Certainty.PROVEN else ASK
-    return Decision("stale", case.delivery, seen, reason=reason, certainty=certainty, question=question)
+    return Decision(Outcome.STALE, case.delivery, seen, reason=reason, certainty=certainty, question=question)
 
 
 def changed(

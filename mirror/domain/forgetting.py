@@ -13,7 +13,7 @@ import msgspec
 from mirror.domain.authors import Author
 from mirror.domain.changes import Change, Source
 from mirror.domain.dead_letters import DeadLetter
-from mirror.domain.decisions import Decision
+from mirror.domain.decisions import Decision, Outcome
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import SCHEMA_VERSION, UNDECODABLE, Delivery, Record, Windows
@@ -77,7 +77,7 @@ def refuse_demand(_record: Record | None, entry: Entry, _windows: Windows) -> De
 
 def keep_out(tombstone: Record, entry: Entry) -> Decision:
     """Decide on a delivery about a forgotten review: nothing of what it holds goes any further."""
-    return Decision(FORGOTTEN, Delivery(entry.delivery_id, entry.received_at, {}, entry.source), tombstone)
+    return Decision(Outcome.FORGOTTEN, Delivery(entry.delivery_id, entry.received_at, {}, entry.source), tombstone)
 
 
 def told_review_id(body: bytes) -> int | None:

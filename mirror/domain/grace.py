@@ -15,7 +15,7 @@ there. What the check means is decided when its turn comes: the review may have 
 import msgspec
 
 from mirror.domain.changes import Change, Kind, Source
-from mirror.domain.decisions import UNCHANGED, Decision, marks
+from mirror.domain.decisions import Decision, Outcome, marks
 from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.lifecycle import TRANSITIONS, Status, Trigger
 from mirror.domain.record import UNDECODABLE, Delivery, Record, Windows
@@ -50,9 +50,9 @@ def end_grace(record: Record | None, entry: Entry, windows: Windows) -> Decision
     delivery = Delivery(entry.delivery_id, entry.received_at, record.review, entry.source)
     reason = _reason_against(record, check, entry.received_at, windows)
     if reason is not None:
-        return Decision("stale", delivery, record, reason=reason)
+        return Decision(Outcome.STALE, delivery, record, reason=reason)
     if record.status is Status.GONE:
-        return Decision(UNCHANGED, delivery, record)
+        return Decision(Outcome.UNCHANGED, delivery, record)
     return _gone(record, delivery)
 
 

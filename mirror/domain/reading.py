@@ -25,10 +25,10 @@ from mirror.domain.decisions import (
     ASK,
     CLOSE,
     KEEP,
-    UNCHANGED,
     Asking,
     Case,
     Decision,
+    Outcome,
     Question,
     changed,
     first_seen,
@@ -159,7 +159,7 @@ def may_be_omitted(record: Record, observed_at: int) -> bool:
 
 def _refuse(case: Case, reason: str, question: Question) -> Decision:
     """Leave the record wholly as it is: a reading that is refused must not make the next one look overtaken."""
-    return Decision("stale", case.delivery, case.record, reason=reason, question=question)
+    return Decision(Outcome.STALE, case.delivery, case.record, reason=reason, question=question)
 
 
 def _next_look(case: Case, asked: _Asked, lag_over_at: int) -> int:
@@ -173,7 +173,7 @@ def _deny(case: Case, shown: dict[str, Any], asked: _Asked, lag_over_at: int) ->
     denied = msgspec.structs.replace(case.record, denied_at=since)
     question = Question(Asking.ASK, _next_look(case, asked, lag_over_at))
     reason = "Partoo's search may not show yet what a delivery has told"
-    return Decision("stale", case.delivery, denied, reason=reason, question=question)
+    return Decision(Outcome.STALE, case.delivery, denied, reason=reason, question=question)
 
 
 def _is_put_right_early(record: Record, shown: dict[str, Any], asked: _Asked) -> bool:
@@ -220,7 +220,7 @@ def _agreed(case: Case, again_at: int, known: dict[str, Any]) -> Decision:
         decision = changed(case, Kind.CONFIRMED, Difference({}), certainty, **known)
         return msgspec.structs.replace(decision, question=question)
     seen = msgspec.structs.replace(record, last_received_at=case.at, **marks(certainty), **known)
-    return Decision(UNCHANGED, case.delivery, seen, question=question)
+    return Decision(Outcome.UNCHANGED, case.delivery, seen, question=question)
 
 
 def _apply_shown(case: Case, delta: Difference, certainty: Certainty, known: dict[str, Any]) -> Decision:

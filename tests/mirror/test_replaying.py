@@ -9,7 +9,7 @@ from mirror.cli import replay
 from mirror.clock import now_ms
 from mirror.domain import settling
 from mirror.domain.changes import Source
-from mirror.domain.decisions import Decision
+from mirror.domain.decisions import Decision, Outcome
 from mirror.domain.inbox import Entry
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record, Windows
@@ -40,7 +40,7 @@ def forget_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     def changed(record: Record | None, entry: Entry, windows: Windows) -> Decision:
         decision = ordinary(record, entry, windows)
         if record is not None and decision.delivery.review["rating"] == 1:
-            return Decision("stale", decision.delivery, record, reason="ones are not believed")
+            return Decision(Outcome.STALE, decision.delivery, record, reason="ones are not believed")
         return decision
 
     monkeypatch.setitem(settling.RULES, Source.WEBHOOK, changed)
@@ -52,7 +52,7 @@ def believing_what_comes_first() -> settling.Rule:
 
     def believe_first(record: Record | None, entry: Entry, windows: Windows) -> Decision:
         decision = ordinary(record, entry, windows)
-        return decision if record is None else Decision("stale", decision.delivery, record, reason="not believed")
+        return decision if record is None else Decision(Outcome.STALE, decision.delivery, record, reason="not believed")
 
     return believe_first
 

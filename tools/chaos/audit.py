@@ -6,6 +6,7 @@ from itertools import accumulate, pairwise
 
 import msgspec
 
+from mirror.domain.decisions import Outcome
 from mirror.domain.history import first_payload, replay
 from mirror.domain.inbox import Entry
 from mirror.domain.record import Record, Windows
@@ -146,7 +147,7 @@ def taken_for_redeliveries(evidence: Evidence) -> int:
     answered = {answer.delivery_id for _, answer in _accepted(evidence)}
     decisions = (decision for settled in evidence.expected.values() for decision in settled.decisions)
     return sum(
-        decision.outcome == "stale"
+        decision.outcome is Outcome.STALE
         and decision.delivery.first_attempt_at is not None
         and decision.delivery.delivery_id in answered
         for decision in decisions

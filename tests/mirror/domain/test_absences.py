@@ -4,7 +4,7 @@ import msgspec
 
 from mirror.domain.absences import AbsenceEvent, AbsenceEventKind, absence_events, scope
 from mirror.domain.changes import Source
-from mirror.domain.decisions import Decision
+from mirror.domain.decisions import Decision, Outcome
 from mirror.domain.lifecycle import Status
 from mirror.domain.record import Record
 from tests.mirror.domain.stories import DAY, MINUTE, START, after_grace, deliver, tell
@@ -18,7 +18,7 @@ BEGAN = AbsenceEvent(AbsenceEventKind.BEGAN, START + MINUTE, "facebook", "b1")
 
 def to(record: Record, source: Source = Source.WEBHOOK) -> Decision:
     """Make a decision that leaves this record."""
-    return Decision("…", deliver(record.review, 10, source), record)
+    return Decision(Outcome.UNCHANGED, deliver(record.review, 10, source), record)
 
 
 def test_an_absence_begins_and_ends() -> None:
