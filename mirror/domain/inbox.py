@@ -1,9 +1,12 @@
 """What waits for a review: entries of its inbox. Performs no I/O.
 
 An inbox entry is a header, a line end, and the raw body as it was received. The header is a JSON array that begins with
-the delivery id, which begins with the time of receipt: the Lua scripts read both at their fixed places. That of an
+the delivery id, which begins with the time of receipt: the Lua scripts read both at their fixed places. Of a webhook's
+delivery that is all of it; earlier releases, and other sources, tell time and source behind it. That of an
 entry of which is known when it was first sent ends with that time; once applied it is kept with it, for replay.
 """
+
+import re
 
 import msgspec
 
@@ -25,16 +28,16 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class _Header(msgspec.Struct, frozen=True, array_like=True):
+    """Of a webhook's delivery that was received when its id says, as nearly all are, the id alone."""
+
     delivery_id: str
-    received_at: int
-    source: Source
-
-
-class _RedeliveryHeader(_Header, frozen=True, array_like=True):
+    received_at: int | None = None
+    source: Source | None = None
     first_attempt_at: int | None = None
 
 
-_HEADER = msgspec.json.Decoder(_RedeliveryHeader)
+_DELIVERY_ID = re.compile("[0-9a-f]{24}")
+_HEADER = msgspec.json.Decoder(_Header)
 
 
 def make_delivery_id(received_at: int, noise: int) -> str:
@@ -48,9 +51,13 @@ def received_at(delivery_id: str) -> int:
 
 
 def encode_header(entry: Entry) -> bytes:
-    facts = entry.delivery_id, entry.received_at, entry.source
-    header = _Header(*facts) if entry.first_attempt_at is None else _RedeliveryHeader(*facts, entry.first_attempt_at)
-    return msgspec.json.encode(header)
+    is_usual = entry.source is Source.WEBHOOK and entry.received_at == received_at(entry.delivery_id)
+    facts: tuple[str | int, ...] = (entry.delivery_id,)
+    if not is_usual or entry.first_attempt_at is not None:
+        facts += (entry.received_at, entry.source)
+    if entry.first_attempt_at is not None:
+        facts += (entry.first_attempt_at,)
+    return msgspec.json.encode(facts)
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -62,4 +69,8 @@ def decode_entry(data: bytes) -> Entry:
     """Read an entry back, its body as it stands there. Raises msgspec.DecodeError if these are not the bytes of one."""
     head, _, body = data.partition(b"\n")
     header = _HEADER.decode(head)
-    return Entry(header.delivery_id, header.received_at, header.source, body, header.first_attempt_at)
+    if header.received_at is not None and header.source is not None:
+        return Entry(header.delivery_id, header.received_at, header.source, body, header.first_attempt_at)
+    if header.received_at is not None or not _DELIVERY_ID.fullmatch(header.delivery_id):
+        raise msgspec.DecodeError("the header of this entry is not one")
+    return Entry(header.delivery_id, received_at(header.delivery_id), Source.WEBHOOK, body)

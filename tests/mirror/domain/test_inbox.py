@@ -85,6 +85,17 @@ def test_the_header_is_one_line_of_json_before_the_raw_body() -> None:
     assert body == b"\xff\nraw"
 
 
+def test_of_a_webhooks_delivery_the_id_tells_when_it_was_received() -> None:
+    waiting = entry(b"{}", 5)
+    assert encode_entry(waiting) == f'["{waiting.delivery_id}"]\n{{}}'.encode()
+    assert decode_entry(f'["{waiting.delivery_id}",{waiting.received_at},"webhook"]\n{{}}'.encode()) == waiting
+
+
+def test_what_was_not_received_when_its_id_says_tells_when_it_was() -> None:
+    waiting = Entry(make_delivery_id(START, 5), START + 7, Source.WEBHOOK, b"{}")
+    assert decode_entry(encode_entry(waiting)) == waiting
+
+
 def test_a_delivery_id_is_24_hexadecimal_digits_of_time_and_noise() -> None:
     assert make_delivery_id(0x0123456789AB, NOISE) == "0123456789ab00ff5b5d0a22"
     assert make_delivery_id(1, 0) == "000000000001000000000000"
@@ -107,6 +118,7 @@ def test_delivery_ids_sort_by_time(moments: list[tuple[int, int]]) -> None:
         b"[]\nbody",
         b'["id"]\nbody',
         b'["id",1]\nbody',
+        b'["0123456789ab00ff5b5d0a2z"]\nbody',
         b'["id","1","webhook"]\nbody',
         b'["id",1,"rumour"]\nbody',
         b'[1,1,"webhook"]\nbody',

@@ -94,7 +94,7 @@ def make_entry(body: bytes = BODY, number: int = 0) -> Entry:
 def test_the_header_of_an_entry_stays_readable() -> None:
     entry = make_entry()
     data = encode_entry(entry)
-    assert data.startswith(f'["{entry.delivery_id}",1700000000000,"webhook"]\n'.encode())
+    assert data.startswith(f'["{entry.delivery_id}"]\n'.encode())
     assert len(data) < len(BODY) / 2
     assert decode_entry(data) == entry
     assert body_of(data) == BODY
