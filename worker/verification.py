@@ -14,7 +14,6 @@ import structlog
 
 from mirror.domain.absences import scope
 from mirror.domain.changes import Source
-from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.domain.reading import encode_reading, may_be_omitted
 from mirror.domain.record import CorruptError, Record
 from mirror.domain.wire import UndecodableError, decode_review
@@ -149,7 +148,6 @@ class Verifier:
         entries = []
         unreadable = set()
         for review_id, found in answer.found.items():
-            delivery_id = make_delivery_id(now, random.getrandbits(48))
             body = encode_reading(found.review, found.observed_at)
             try:
                 decode_review(body)
@@ -157,7 +155,7 @@ class Verifier:
                 log.warning("verification.unreadable", review_id=review_id, code=error.code, reason=str(error))
                 unreadable.add(review_id)
                 continue
-            entries.append((review_id, Entry(delivery_id, now, Source.VERIFICATION, body)))
+            entries.append((review_id, inbox.make_entry(now, Source.VERIFICATION, body)))
         await inbox.put(self._store, entries, "verification:answered")
         for review_id, entry in entries:
             log.info("verification.answered", review_id=review_id, delivery_id=entry.delivery_id)

@@ -1,12 +1,11 @@
 """Counts and tells what is found, and puts what differs into the inboxes of the reviews."""
 
-import random
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from mirror.domain.changes import Source
-from mirror.domain.inbox import Entry, make_delivery_id
+from mirror.domain.inbox import Entry
 from mirror.domain.reading import encode_absence, encode_reading
 from mirror.domain.record import CorruptError, Record, Windows
 from mirror.partoo.answers import Page
@@ -93,4 +92,4 @@ class Ledger:
 
 
 def _entry(body: bytes, now: int) -> Entry:
-    return Entry(make_delivery_id(now, random.getrandbits(48)), now, Source.RECONCILIATION, body)
+    return inbox.make_entry(now, Source.RECONCILIATION, body)

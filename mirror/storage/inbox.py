@@ -1,11 +1,13 @@
 """The inbox in Redis: accepting deliveries, and claiming the reviews that have some waiting."""
 
+import random
 import secrets
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from mirror.domain.inbox import Entry
+from mirror.domain.changes import Source
+from mirror.domain.inbox import Entry, make_delivery_id
 from mirror.storage import keys
 from mirror.storage.frames import plain_size
 from mirror.storage.inbox_entries import encode_entry, plain_entry_size
@@ -68,6 +70,11 @@ class Backlog(msgspec.Struct, frozen=True):
 
     reviews: int
     age_ms: int
+
+
+def make_entry(received_at: int, source: Source, body: bytes) -> Entry:
+    """Give what was received at this time (ms since 1970 UTC) an id of its own."""
+    return Entry(make_delivery_id(received_at, random.getrandbits(48)), received_at, source, body)
 
 
 async def accept(store: Store, deliveries: Sequence[tuple[int, Entry]], counter: str = "deliveries:accepted") -> bool:

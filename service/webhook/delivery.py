@@ -1,7 +1,6 @@
 """One delivery on its way through this process, from its body to its answer."""
 
 import asyncio
-import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +8,8 @@ import msgspec
 from aiohttp import web
 
 from mirror.domain.changes import Source
-from mirror.domain.inbox import Entry, make_delivery_id
+from mirror.domain.inbox import Entry
+from mirror.storage.inbox import make_entry
 
 
 class Delivery(msgspec.Struct, kw_only=True, eq=False):
@@ -37,10 +37,9 @@ class Delivery(msgspec.Struct, kw_only=True, eq=False):
 
 def make_delivery(request: web.Request, body: bytes, started: float, received_at: int) -> Delivery:
     """Give a body that was received at `received_at` (ms since 1970 UTC) an id of its own."""
-    delivery_id = make_delivery_id(received_at, random.getrandbits(48))
     return Delivery(
         request=request,
-        entry=Entry(delivery_id, received_at, Source.WEBHOOK, body),
+        entry=make_entry(received_at, Source.WEBHOOK, body),
         done=asyncio.get_running_loop().create_future(),
         started=started,
     )
