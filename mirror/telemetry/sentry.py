@@ -10,6 +10,8 @@ import sentry_sdk
 from sentry_sdk.integrations.atexit import AtexitIntegration
 from structlog.typing import EventDict, WrappedLogger
 
+from mirror import VERSION
+
 # What of a log line goes along: what tells whose line it is, never what a payload said.
 _TAGS = ("request_id", "job", "job_id", "route", "review_id", "delivery_id")
 # What of an event may be sent at all.
@@ -35,6 +37,8 @@ def start(dsn: str, **options: Any) -> None:
     """Begin to send. SENTRY_ENVIRONMENT and SENTRY_RELEASE are read by Sentry's client itself."""
     sentry_sdk.init(
         dsn,
+        # Else it asks git for one.
+        release=f"reviewmirror@{VERSION}",
         default_integrations=False,
         auto_enabling_integrations=False,
         # It writes to stderr by itself when there is something left to send.

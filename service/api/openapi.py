@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from mirror import VERSION
 from mirror.domain.feed import KINDS
 from mirror.domain.lifecycle import Status
 from service.api import schemas
@@ -21,7 +22,6 @@ from service.auth import SECRET_HEADER
 from service.errors import RETRY_AFTER_S
 from service.webhook.body import BODY_TIMEOUT_S, MAX_BODY_BYTES, MAX_CHUNKS
 
-VERSION = "0.1.0"
 ABOUT = (
     "A faithful local copy of a company's Partoo reviews. Partoo posts its webhooks here; reading takes a token. "
     "Every error has one shape, and its code is stable."

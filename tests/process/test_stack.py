@@ -1,6 +1,7 @@
 """The deployed stack: real web and worker processes on a real Redis, and what the platform does to them."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -19,18 +20,25 @@ import aiohttp
 import pytest
 import redis
 
+from mirror.domain.inbox import received_at
 from mirror.domain.record import Delivery, Record, Windows
 from mirror.domain.wire import decode_review
 from mirror.settings import Settings
 from mirror.storage import inbox, keys, reads
 from mirror.storage.connection import connect
 from mirror.storage.decoding import decode_record
+from mirror.storage.frames import DICTIONARIES
 from mirror.storage.store import Store
 from tests.mirror.domain.stories import fold
 from tests.process import processes
 from tests.process.processes import PATIENCE_S, RedisServer
 from tests.support import READ, make_body, make_deletion, make_review, signed, wait_until
 from tools.dev.stack import free_port
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 REVIEWS = 50
 DELIVERIES = 2_000
@@ -39,7 +47,7 @@ DELIVERIES = 2_000
 class Accepted(threading.Thread):
     """Watches the server's MONITOR for what was pushed to the inboxes: the order in which Redis accepted it."""
 
-    _PUSH = re.compile(rb'"RPUSH" "rm:\{(\d+)\}:inbox" "\[\\"([0-9a-f]{24})\\",(\d+),')
+    _PUSH = re.compile(rb'"RPUSH" "rm:\{(\d+)\}:inbox" "\[\\"([0-9a-f]{24})\\"')
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
@@ -54,7 +62,8 @@ class Accepted(threading.Thread):
             with suppress(redis.TimeoutError):
                 line = self._connection.read_response(disable_decoding=True, disconnect_on_error=False)
                 if found := self._PUSH.search(line):
-                    self.order[int(found[1])].append((found[2].decode(), int(found[3])))
+                    name = found[2].decode()
+                    self.order[int(found[1])].append((name, received_at(name)))
 
     def end(self) -> None:
         self._ending.set()
@@ -378,7 +387,7 @@ def test_records_survive_a_restart_of_everything(server: RedisServer, tmp_path: 
 
 
 def test_the_record_is_readable_without_the_mirror(server: RedisServer, tmp_path: Path) -> None:
-    """An engineer with redis-cli sees JSON."""
+    """An engineer who has only zstd and the dictionary reads JSON."""
     with (
         processes.service(server.url, tmp_path / "web") as (_, url),
         processes.worker(server.url, tmp_path / "worker") as worker,
@@ -395,4 +404,5 @@ def test_the_record_is_readable_without_the_mirror(server: RedisServer, tmp_path
         client.close()
     assert isinstance(data, bytes)
     assert isinstance(decode_record(34, data), Record)
-    assert data.startswith(b'{"')
+    dictionary = zstd.ZstdDict((DICTIONARIES / "1.zstd-dict").read_bytes())
+    assert json.loads(zstd.decompress(data, dictionary))["review"] == make_review()

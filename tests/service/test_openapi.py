@@ -14,10 +14,11 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from mirror import VERSION
 from mirror.clock import now_ms
 from mirror.storage import keys
 from mirror.storage.store import Store
-from service.api.openapi import ERRORS, VERSION, document
+from service.api.openapi import ERRORS, document
 from service.app import make_app
 from service.app_keys import FEED_TAIL
 from tests.service.support import START, apply

@@ -12,6 +12,8 @@ from tests.commands import mirror
 from tests.process.processes import RedisServer
 from tests.support import make_settings, wait_until
 
+pytestmark = pytest.mark.process  # servers of its own
+
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[list[RedisServer]]:

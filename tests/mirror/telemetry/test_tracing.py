@@ -129,6 +129,7 @@ def test_a_log_line_about_a_delivery_names_its_trace() -> None:
     assert ids.add_trace_id(None, "info", {"event": "service.started"}) == {"event": "service.started"}
 
 
+@pytest.mark.process  # in an interpreter of its own
 def test_while_off_nothing_of_it_is_even_imported() -> None:
     code = (
         "import sys, service.app, worker.supervisor, mirror.bootstrap;"
