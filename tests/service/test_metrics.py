@@ -214,6 +214,7 @@ async def test_an_empty_mirror_shows_zeros(service: Client) -> None:
     }
 
 
+@pytest.mark.process  # promtool
 async def test_the_names_and_types_are_what_prometheus_wants(service: Client, store: Store) -> None:
     promtool = program("promtool")
     await a_small_story(service, store)

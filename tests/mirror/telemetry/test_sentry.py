@@ -37,6 +37,8 @@ def sent() -> Iterator[list[bytes]]:
     Kept.sent.clear()
     sentry.start(DSN, transport=Kept)
     logs.configure(make_settings(LOG_FORMAT="json"), io.TextIOWrapper(io.BytesIO()), [sentry.report])
+    # Cached, the loggers of the modules would write there for ever.
+    structlog.configure(cache_logger_on_first_use=False)
     yield Kept.sent
     sentry_sdk.get_client().close()
     sentry_sdk.get_global_scope().set_client(None)
