@@ -69,6 +69,11 @@ class RedisClock:
             self._asking.add_done_callback(self._asked)
         await asyncio.shield(self._asking)
 
+    async def settled(self) -> None:
+        """Wait until nobody is being asked: a connection that is closed meanwhile would stay open."""
+        if self._asking is not None:
+            await asyncio.wait({self._asking})
+
     async def run(self, redis: Redis) -> None:
         """Synchronize until cancelled, and tell when the system's clock is wrong."""
         while True:

@@ -86,4 +86,5 @@ class Store:
 
     async def close(self) -> None:
         with mapping():
-            await self.redis.aclose(close_connection_pool=True)
+            await self.clock.settled()
+        await self.redis.aclose(close_connection_pool=True)
