@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LEVELS = ("debug", "info", "warning", "error")
@@ -66,11 +66,7 @@ def switch(text: str) -> bool:
 
 def url(text: str) -> str:
     """Read the URL of a web API, without a slash at its end or not. Raises ValueError."""
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 - reading it is what checks it
-    except ValueError:
-        raise ValueError("must be a valid URL that starts with https:// or http://") from None
+    parts = _split(text, "must be a valid URL that starts with https:// or http://")
     if re.search(r"\s", text) or parts.scheme not in {"https", "http"} or not parts.hostname:
         raise ValueError("must be a URL that starts with https:// or http://")
     if parts.query or parts.fragment or "@" in parts.netloc:
@@ -90,13 +86,19 @@ def sentry_dsn(text: str) -> str:
     return text
 
 
-def postgres_url(text: str) -> str:
-    """Read the URL of a Postgres database; libpq reads its options. Raises ValueError, which repeats no password."""
+def _split(text: str, problem: str) -> SplitResult:
+    """Take a URL apart. Raises ValueError with `problem` where it is none."""
     try:
         parts = urlsplit(text)
         parts.port  # noqa: B018 - reading it is what checks it
     except ValueError:
-        raise ValueError("must be a valid URL; percent-encode special characters in the password") from None
+        raise ValueError(problem) from None
+    return parts
+
+
+def postgres_url(text: str) -> str:
+    """Read the URL of a Postgres database; libpq reads its options. Raises ValueError, which repeats no password."""
+    parts = _split(text, "must be a valid URL; percent-encode special characters in the password")
     if re.search(r"\s", text) or parts.scheme not in {"postgres", "postgresql"}:
         raise ValueError("must be a URL that starts with postgres:// or postgresql://")
     if not parts.path.strip("/"):
@@ -106,11 +108,7 @@ def postgres_url(text: str) -> str:
 
 def webhook_url(text: str) -> str:
     """Read the URL that webhooks are posted to. Raises ValueError, which does not repeat it: it may hold a secret."""
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 - reading it is what checks it
-    except ValueError:
-        raise ValueError("must be a valid URL that starts with https:// or http://") from None
+    parts = _split(text, "must be a valid URL that starts with https:// or http://")
     if re.search(r"\s", text) or parts.scheme not in {"https", "http"} or not parts.hostname:
         raise ValueError("must be a URL that starts with https:// or http://")
     if parts.fragment or "@" in parts.netloc:

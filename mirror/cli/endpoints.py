@@ -22,7 +22,7 @@ from mirror.domain.outgoing import (
 )
 from mirror.endpoint_views import answer_view, item_view, standing_view
 from mirror.events import CloudEvent
-from mirror.outgoing.client import OutgoingClient, check_url, is_private_literal
+from mirror.outgoing.client import OutgoingClient, is_private_literal
 from mirror.settings import Settings
 from mirror.storage import endpoints, feed
 from mirror.storage.endpoints import Standing, UnknownEndpointError
@@ -85,7 +85,7 @@ def _add_adding(parser: argparse.ArgumentParser) -> None:
 
 def _url(text: str) -> str:
     try:
-        return check_url(text)
+        return parsing.webhook_url(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -27,20 +27,6 @@ class ForbiddenAddressError(OSError):
     """The host's address is not a public one."""
 
 
-def check_url(url: str) -> str:
-    """Return the URL of an endpoint. Raises ValueError with what is wrong about it."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - reading it is what checks it
-    except ValueError as error:
-        raise ValueError(f"is not a URL: {error}") from None
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must begin with https:// (or http://) and a host")
-    if parts.fragment or parts.username is not None or any(character.isspace() for character in url):
-        raise ValueError("must have no #fragment, no user name, and no spaces")
-    return url
-
-
 def is_public(address: str) -> bool:
     """Tell whether an IP address lies in the public internet.
 

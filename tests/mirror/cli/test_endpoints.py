@@ -54,9 +54,9 @@ def test_it_can_be_paused_resumed_rotated_and_removed(redis_url: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("add", "ftp://example.com"), "must begin with https://"),
-        (("add", "https://example.com/#part"), "#fragment"),
-        (("add", "https://user@example.com/"), "user name"),
+        (("add", "ftp://example.com"), "must be a URL that starts with https://"),
+        (("add", "https://example.com/#part"), "without #"),
+        (("add", "https://user@example.com/"), "without a user's name"),
         (("add", "http://127.0.0.1/"), "not a public address"),
         (("add", "http://169.254.169.254/"), "not a public address"),
         (("add", "http://[::1]/"), "not a public address"),
