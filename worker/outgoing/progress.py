@@ -32,6 +32,7 @@ class Progress:
         # Entries behind the cursor in Redis, in their order: the item that each became, None once it is settled.
         self._window: OrderedDict[Position, tuple[float, Item | None]] = OrderedDict()
         self._written: set[str] = set()  # items that stand in `pending`
+        self._loaded: set[str] = set()  # items found there at the start: the feed may still hold them behind the cursor
         self._failed: dict[str, Item] = {}  # of those, the ones whose failures have not been written
         self._news = endpoints.News()
         self._unwritten: endpoints.News | None = None  # what a write that failed held
@@ -50,9 +51,11 @@ class Progress:
     def loaded(self, item: Item) -> None:
         """Note that an item stands in `pending`."""
         self._written.add(item.position)
+        self._loaded.add(item.position)
 
     def knows(self, position: Position) -> bool:
-        return str(position) in self._written
+        """Tell whether an entry is pending, or was and is settled by now: it must not be sent as a new one."""
+        return str(position) in self._written or str(position) in self._loaded
 
     def read(self, position: Position, item: Item | None) -> None:
         """Note that an entry was read, and what it became: None if nothing is to be sent of it."""

@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook
 from mirror.clock import now_ms
 from mirror.domain import outgoing
 from mirror.domain.feed import Position
-from mirror.domain.outgoing import Secret, State, make_secret
+from mirror.domain.outgoing import Item, Secret, State, make_secret
 from mirror.storage import endpoints, forgetting, keys
 from mirror.storage.store import Store
 from tests.service.support import START, apply
@@ -21,6 +21,7 @@ from tests.support import make_body, make_deletion, make_review, wait_until
 from tests.worker.outgoing.support import SECRET, Clock, add_endpoint, receiving, sending, until
 from worker.deciding import Policy
 from worker.drain import Drainer
+from worker.outgoing.follower import Follower
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -454,3 +455,26 @@ async def test_an_endpoint_that_hangs_does_not_keep_another_from_its_lease(
         for _ in range(8):
             assert not await endpoints.hold(store, "ep_good", "another", 1)
             await asyncio.sleep(0.1)
+
+
+async def test_what_was_pending_ahead_of_the_cursor_is_not_sent_again_when_the_feed_comes_to_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await edit(store, 34, 3)
+    ((position, _),) = await store.redis.xrange(keys.FEED)
+    has_more = Follower.has_more
+    async with receiving() as receiver:
+        # The feed is read only once the pending one was taken.
+        monkeypatch.setattr(
+            Follower, "has_more", lambda follower, after: bool(receiver.taken) and has_more(follower, after)
+        )
+        await add_endpoint(store, receiver.url)
+        item = Item(position=position.decode(), kind="first_seen", review_id=34, version=1, failures=1)
+        pending = keys.endpoint("ep_1", "pending")
+        await store.redis.execute_command("HSET", pending, item.position, endpoints.encode_item(item))
+        async with sending(store):
+            await until(lambda: receiver.taken)
+            await asyncio.sleep(0.3)
+            await edit(store, 35, 3)
+            await until(lambda: "35-1" in receiver.ids)
+    assert receiver.ids == ["34-1", "35-1"]
